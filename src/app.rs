@@ -1,0 +1,1 @@
+//! Builds the service, runs it, and stops it in order.

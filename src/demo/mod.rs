@@ -1,0 +1,1 @@
+//! A simulated Slack workspace, its page, and the demo that runs the service against it.

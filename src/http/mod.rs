@@ -1,0 +1,1 @@
+//! The HTTP edge: the one list of routes.

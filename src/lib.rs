@@ -1,0 +1,30 @@
+//! Statusinator sets a Slack member's display name and profile picture to the pair that he keeps for
+//! his status emoji.
+//!
+//! A map for newcomers, in the order in which an event passes through:
+//!
+//! - [`http`]: verifies what Slack sends and answers it; consent, health.
+//! - [`actors`]: decide and remember. One actor a file, with its messages; `actors.md` has a card of each.
+//! - [`request`]: a request's life, from the newest status to the changed profile.
+//! - [`applied`]: what was seen of a member and applied to him, part by part.
+//! - [`slack`], [`storage`], [`metrics`]: plain async libraries that know nothing of actors.
+//! - [`vault`], [`pictures`]: sealed tokens; pictures checked before they are sent.
+//! - [`config`], [`logging`], [`app`]: settings, logs, and the wiring of it all.
+//! - [`demo`]: a simulated Slack workspace; the tests use the same.
+
+pub mod actors;
+pub mod app;
+pub mod applied;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod directory;
+pub mod domain;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod pictures;
+pub mod request;
+pub mod slack;
+pub mod storage;
+pub mod vault;

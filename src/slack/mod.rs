@@ -1,0 +1,16 @@
+//! Slack's Web API: one function a method, its types, its errors, and its rate limits as data.
+
+pub mod api;
+pub mod error;
+pub mod limits;
+pub mod methods;
+pub mod token;
+pub mod transport;
+pub mod types;
+
+pub use api::WebApi;
+pub use error::SlackError;
+pub use methods::Method;
+pub use token::{Fingerprint, Token};
+pub use transport::{Body, Call, NoAnswer, Reply, Transport};
+pub use types::{Consent, Identity, Member, MemberPage, Profile};

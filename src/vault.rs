@@ -1,0 +1,1 @@
+//! Members' tokens, sealed with XChaCha20-Poly1305 in the store.
