@@ -1,10 +1,15 @@
 //! The actors: each owns its state and talks with the others in typed messages.
 
+pub mod backlog;
 pub mod dead_letter;
 pub mod event_listener;
 pub mod metrics_recorder;
+mod observe;
+pub mod pass;
 pub mod reconciler;
 pub mod request_queue;
 pub mod slack_client;
 pub mod storage_helper;
 pub mod supervision;
+
+pub use observe::{Observe, Report};

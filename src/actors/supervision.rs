@@ -1,1 +1,150 @@
-//! stub
+//! Keeps actors alive: one that stops or panics is restarted with its fields and its mailbox.
+//!
+//! actix's own `Supervisor` restarts an actor that stops, but a panic unwinds through it and leaves the
+//! address dead. This one polls the same context under `catch_unwind`, so that both end as a restart.
+//! A restart cancels the actor's timers and `ResponseActFuture`s, and loses the message at hand (its sender
+//! gets a `MailboxError`); then `restarting` and `started` run.
+//!
+//! More than [`STORM`] restarts within [`STORM_WINDOW`], of all actors together, are a storm: the process
+//! shall end, and whatever runs it starts it anew.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use actix::{Actor, Addr, Context, Supervised, dev::ContextFut};
+use slog::{Logger, error};
+
+use crate::clock::Instant;
+
+/// So many restarts are borne within the window; one more is a storm.
+pub const STORM: usize = 5;
+/// How long a restart counts towards a storm.
+pub const STORM_WINDOW: Duration = Duration::from_secs(10);
+
+type Listener = Box<dyn Fn(&'static str)>;
+
+/// Counts the restarts of all actors, and tells who listens.
+#[derive(Clone)]
+pub struct Restarts(Rc<RefCell<Inner>>);
+
+struct Inner {
+    counts: BTreeMap<&'static str, u64>,
+    recent: VecDeque<Instant>,
+    on_restart: Option<Rc<Listener>>,
+    on_storm: Rc<dyn Fn()>,
+    log: Logger,
+}
+
+impl Restarts {
+    /// Nothing has restarted yet. `on_storm` runs when restarts come too fast.
+    pub fn new(on_storm: impl Fn() + 'static, log: &Logger) -> Self {
+        Self(Rc::new(RefCell::new(Inner {
+            counts: BTreeMap::new(),
+            recent: VecDeque::new(),
+            on_restart: None,
+            on_storm: Rc::new(on_storm),
+            log: log.clone(),
+        })))
+    }
+
+    /// Calls `listener` with the actor's name after each restart.
+    pub fn on_restart(&self, listener: impl Fn(&'static str) + 'static) {
+        self.0.borrow_mut().on_restart = Some(Rc::new(Box::new(listener)));
+    }
+
+    /// Restarts by actor's name; actors that never restarted are not in it.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.borrow().counts.clone()
+    }
+
+    /// Notes a restart of the actor, because of what `cause` says.
+    pub fn note(&self, actor: &'static str, cause: &str) {
+        let mut inner = self.0.borrow_mut();
+        *inner.counts.entry(actor).or_default() += 1;
+        let now = Instant::now();
+        inner.recent.push_back(now);
+        while inner.recent.front().is_some_and(|at| now.duration_since(*at) > STORM_WINDOW) {
+            inner.recent.pop_front();
+        }
+        error!(inner.log, "actor restarted"; "actor" => actor, "cause" => crate::logging::escape(cause),
+            "restarts" => inner.counts.get(actor).copied().unwrap_or_default());
+        let storm = (inner.recent.len() > STORM).then(|| inner.on_storm.clone());
+        let listener = inner.on_restart.clone();
+        drop(inner);
+        if let Some(listener) = listener {
+            listener(actor);
+        }
+        if let Some(on_storm) = storm {
+            on_storm();
+        }
+    }
+}
+
+/// Starts an actor on this thread under supervision. `build` gets its context, and with it its address.
+pub fn start<A>(name: &'static str, restarts: &Restarts, build: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
+where
+    A: Actor<Context = Context<A>> + Supervised,
+{
+    let mut ctx = Context::new();
+    let actor = build(&mut ctx);
+    start_in(ctx, actor, name, restarts)
+}
+
+/// Starts an actor whose context was made before, so that others could be given its address.
+pub fn start_in<A>(ctx: Context<A>, actor: A, name: &'static str, restarts: &Restarts) -> Addr<A>
+where
+    A: Actor<Context = Context<A>> + Supervised,
+{
+    let running = ctx.into_future(actor);
+    let addr = running.address();
+    actix::spawn(Supervisor { running, name, restarts: restarts.clone() });
+    addr
+}
+
+struct Supervisor<A>
+where
+    A: Actor<Context = Context<A>> + Supervised,
+{
+    running: ContextFut<A, Context<A>>,
+    name: &'static str,
+    restarts: Restarts,
+}
+
+impl<A> Future for Supervisor<A>
+where
+    A: Actor<Context = Context<A>> + Supervised + Unpin,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        loop {
+            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.running).poll(task)));
+            let cause = match polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(())) => "stopped".to_owned(),
+                Err(panic) => panic_text(panic.as_ref()),
+            };
+            // What `restarting` does could panic as well; then the next poll would meet a half-made context,
+            // so the actor is given up and its dead address ends the process (`App` watches for it).
+            let restarted = catch_unwind(AssertUnwindSafe(|| this.running.restart()));
+            if !matches!(restarted, Ok(true)) {
+                return Poll::Ready(());
+            }
+            this.restarts.note(this.name, &cause);
+        }
+    }
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}
