@@ -7,6 +7,8 @@
 mod parts;
 mod tokens;
 
+pub use tokens::Keyring;
+
 use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
 
 use actix::{Addr, Message, Recipient};
@@ -27,6 +29,7 @@ use crate::{
     directory::Directory,
     domain::{Cause, Emoji, Part, Preset, RequestId, UserId},
     slack::{Profile, SlackError},
+    storage::StorageError,
 };
 
 use parts::Outcome;
@@ -341,6 +344,10 @@ impl Life {
     async fn recall(&self) -> Record {
         let recall = Recall { user: self.request.user.clone() };
         self.world.reconciler.send(recall).await.unwrap_or_default()
+    }
+
+    async fn keyring(&self, record: &Record) -> Result<Keyring, StorageError> {
+        Keyring::gather(&self.request.user, record.withdrew, &self.world.storage, &self.world.slack).await
     }
 
     fn remember(&self, change: Change) {

@@ -40,6 +40,8 @@ pub struct Backlog {
     looks: BTreeMap<(Cause, u64), Request>,
     looked_at: HashMap<UserId, (Cause, u64)>,
     arrivals: u64,
+    /// Requests that gave up their places in Slack's lines and were not reported yet.
+    withdrawn: Vec<RequestId>,
     /// The emoji last read of each member, and when that call began.
     read: HashMap<UserId, (Instant, Emoji)>,
 }
@@ -97,6 +99,7 @@ impl Backlog {
             looks: BTreeMap::new(),
             looked_at: HashMap::new(),
             arrivals: 0,
+            withdrawn: Vec::new(),
             read: HashMap::new(),
         }
     }
@@ -147,7 +150,7 @@ impl Backlog {
             }
             Verdict::Unchanged | Verdict::Busy | Verdict::Overloaded => return verdict,
         }
-        self.put_off.remove(&request.user);
+        self.drop_put_off(&request.user);
         self.drop_look(&request.user);
         verdict
     }
@@ -203,11 +206,21 @@ impl Backlog {
             }
             self.drop_look(&request.user.clone());
         }
-        self.put_off.remove(&request.user);
+        self.drop_put_off(&request.user);
         self.arrivals += 1;
         let place = (request.cause, self.arrivals);
         self.looked_at.insert(request.user.clone(), place);
         self.looks.insert(place, request);
+    }
+
+    fn drop_put_off(&mut self, user: &UserId) {
+        let dropped = self.put_off.remove(user).map(|put_off| put_off.request.id);
+        self.withdrawn.extend(dropped);
+    }
+
+    /// Requests that were dropped while they waited for a limit, since this was last asked.
+    pub fn take_withdrawn(&mut self) -> Vec<RequestId> {
+        std::mem::take(&mut self.withdrawn)
     }
 
     fn drop_look(&mut self, user: &UserId) {
@@ -289,11 +302,17 @@ impl Backlog {
             || self.has_dead_letter(&request.user)
             || self.looked_at.contains_key(&request.user);
         if newer || working.cancel.is_cancelled() {
+            self.withdrawn.push(request.id);
             return Finished::Replaced;
         }
         let put_off = PutOff { until, request, status: working.status };
         self.put_off.insert(put_off.request.user.clone(), put_off);
         Finished::PutOff
+    }
+
+    /// Takes back a worker whose request broke off.
+    pub fn lost(&mut self, user: &UserId) -> Option<Request> {
+        self.working.remove(user).map(|working| working.request)
     }
 
     /// When the next request that was put off is due.
@@ -306,7 +325,7 @@ impl Backlog {
     pub fn forget(&mut self, user: &UserId) -> bool {
         self.standby.retain(|request| request.user != *user);
         self.dead_letters.retain(|(held, _)| held != user);
-        self.put_off.remove(user);
+        self.drop_put_off(user);
         self.drop_look(user);
         self.read.remove(user);
         let working = self.working.get(user);

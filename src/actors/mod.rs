@@ -1,13 +1,16 @@
 //! The actors: each owns its state and talks with the others in typed messages.
 
+pub mod agenda;
 pub mod backlog;
 pub mod dead_letter;
 pub mod event_listener;
 pub mod metrics_recorder;
 mod observe;
 pub mod pass;
+pub mod recent_events;
 pub mod reconciler;
 pub mod request_queue;
+pub mod revoked;
 pub mod slack_client;
 pub mod storage_helper;
 pub mod supervision;

@@ -16,7 +16,7 @@ use crate::{
     slack::{Profile, SlackError, Token},
 };
 
-use super::{LIMITED_AT_MOST, Life, TRIES, interrupted, tokens::Keyring};
+use super::{Keyring, LIMITED_AT_MOST, Life, TRIES, interrupted};
 
 /// How one try of a part went.
 pub(super) enum Outcome {

@@ -26,6 +26,16 @@ impl Key {
         Self(format!("tokens/{user}"))
     }
 
+    /// `workspace`, in the state folder: which workspace the state belongs to.
+    pub fn workspace() -> Self {
+        Self("workspace".into())
+    }
+
+    /// `members/<user>`, in the state folder: what was seen of him and applied to him.
+    pub fn member(user: &UserId) -> Self {
+        Self(format!("members/{user}"))
+    }
+
     /// Takes any name whose parts are neither empty nor begin with a dot and hold only `A-Z a-z 0-9 . _ -`.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |part: &str| {
