@@ -1,1 +1,267 @@
 //! Builds the service, runs it, and stops it in order.
+
+use std::{
+    fs::File,
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    rc::Rc,
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime},
+};
+
+use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web::Data};
+use anyhow::Context as _;
+use slog::{Logger, info, o, warn};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::{
+    actors::{
+        metrics_recorder::{Flush, MetricsRecorder},
+        overseer::Fatal,
+        supervision,
+    },
+    clock::Clock,
+    config::{Config, StoreConfig},
+    http::{self, HttpState},
+    logging,
+    metrics::Recorder,
+    service::{Outside, Service},
+    slack::{HttpTransport, Transport},
+    storage::{LocalStorage, Storage},
+    vault::{self, Vault},
+};
+
+/// HTTP workers; one would do for what Slack sends, two keep `/readyz` quick meanwhile.
+const HTTP_WORKERS: usize = 2;
+/// What a stop may take beyond the drain timeout: files are flushed, connections closed.
+const CLOSE_WITHIN: Duration = Duration::from_secs(4);
+
+/// Why the service did not run, or no longer does: what the exit status tells apart.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A setting is wrong: exit status 2.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// Anything else: exit status 1.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+impl AppError {
+    /// The process's exit status.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Misconfigured(_) => ExitCode::from(2),
+            Self::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// The built service: it listens, and accepts events once [`App::run`] runs it.
+pub struct App {
+    service: Service,
+    metrics: actix::Addr<MetricsRecorder>,
+    server: actix_web::dev::Server,
+    handle: ServerHandle,
+    bound: SocketAddr,
+    drain_timeout: Duration,
+    fatal: mpsc::UnboundedReceiver<Fatal>,
+    log: Logger,
+    // The data folder is this process's as long as the lock is held.
+    _lock: File,
+}
+
+impl App {
+    /// Opens the folders, starts the actors and binds the address.
+    ///
+    /// # Errors
+    /// [`AppError::Misconfigured`] when a setting turns out to be wrong, [`AppError::Failed`] otherwise.
+    pub async fn build(config: &Config, log: &Logger) -> Result<Self, AppError> {
+        let lock = own(&config.data_dir)?;
+        let clock = Clock::System;
+        let recorder = Recorder::new(config.metrics_disabled.clone(), clock);
+        let outside = outside(config, recorder.clone(), clock, log).await?;
+        let (on_fatal, fatal) = mpsc::unbounded_channel();
+        let metrics = MetricsRecorder::new(
+            recorder.clone(),
+            config.data_dir.join("metrics"),
+            log.new(o!("actor" => "metrics_recorder")),
+        );
+        let metrics_restarts = supervision::Restarts::new(
+            {
+                let on_fatal = on_fatal.clone();
+                move || drop(on_fatal.send(Fatal::RestartStorm))
+            },
+            log,
+        );
+        let metrics = supervision::start("metrics_recorder", &metrics_restarts, |_| metrics);
+        let service = Service::start(config, outside, Some(metrics.clone()), on_fatal, log).await?;
+        let (server, bound) = serve_http(config, &service, recorder, clock, log)?;
+        info!(log, "listening"; "address" => %bound, "version" => env!("CARGO_PKG_VERSION"));
+        let handle = server.handle();
+        let (drain_timeout, log) = (config.drain_timeout, log.clone());
+        Ok(Self { service, metrics, server, handle, bound, drain_timeout, fatal, log, _lock: lock })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// The running actors.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Serves until `shutdown` is over, then drains and stops. If `hurry` is over meanwhile, it stops at once.
+    ///
+    /// # Errors
+    /// When a setting turned out to be wrong, when actors restarted too often, and when it had to stop at once.
+    pub async fn run(mut self, shutdown: impl Future, hurry: impl Future) -> Result<(), AppError> {
+        let serving = actix::spawn(self.server);
+        let fatal = tokio::select! {
+            _ = shutdown => None,
+            fatal = self.fatal.recv() => fatal,
+            _ = serving => return Err(AppError::Failed(anyhow::anyhow!("the HTTP server ended"))),
+        };
+        match fatal {
+            None => {}
+            Some(Fatal::Misconfigured(why)) => return Err(AppError::Misconfigured(why)),
+            Some(Fatal::RestartStorm) => {
+                return Err(AppError::Failed(anyhow::anyhow!("actors restart too often; the process ends, to begin anew")));
+            }
+        }
+        let stopped = stop(&self.service, &self.metrics, self.handle, self.drain_timeout, &self.log);
+        tokio::select! {
+            () = stopped => Ok(()),
+            _ = hurry => Err(AppError::Failed(anyhow::anyhow!("stopped at once by a second signal"))),
+        }
+    }
+}
+
+/// Accepts no more, drains, writes what is open, closes connections.
+async fn stop(
+    service: &Service,
+    metrics: &actix::Addr<MetricsRecorder>,
+    server: ServerHandle,
+    drain_timeout: Duration,
+    log: &Logger,
+) {
+    info!(log, "stopping: no event is accepted any more"; "drain_timeout_s" => drain_timeout.as_secs());
+    let left = service.drain(drain_timeout).await;
+    for (request, user) in &left {
+        warn!(log, "request not finished; the next start's pass makes it good";
+            "request" => request.to_string(), "user" => user.to_string());
+    }
+    let close = async {
+        // An actor that is gone has nothing to write.
+        let _ = metrics.send(Flush).await;
+        server.stop(false).await;
+    };
+    if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
+        warn!(log, "connections were cut: they did not end in time");
+    }
+    info!(log, "stopped"; "unfinished" => left.len());
+}
+
+/// Makes the data folder this process's own, for as long as the file lives.
+fn own(data_dir: &Path) -> Result<File, AppError> {
+    let lock = || -> anyhow::Result<File> {
+        private_folder(data_dir)?;
+        Ok(File::options().create(true).truncate(false).write(true).open(data_dir.join("lock"))?)
+    };
+    let file = lock().with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", data_dir.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(AppError::Misconfigured(format!(
+            "STATUSINATOR_DATA_DIR {} is used by another process; give each its own",
+            data_dir.display()
+        ))),
+    }
+}
+
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+async fn outside(config: &Config, recorder: Recorder, clock: Clock, log: &Logger) -> Result<Outside, AppError> {
+    let StoreConfig::Folder(folder) = &config.store;
+    let store = LocalStorage::open(folder)
+        .with_context(|| format!("STATUSINATOR_STORE {} cannot be used", folder.display()))?;
+    let state = LocalStorage::open(&config.data_dir.join("state"))
+        .with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", config.data_dir.display()))?;
+    let (store, state): (Rc<dyn Storage>, Rc<dyn Storage>) = (Rc::new(store), Rc::new(state));
+    let vault = open_vault(config, &*store, log).await?;
+    let transport: Rc<dyn Transport> = Rc::new(HttpTransport::new(&config.slack.api_url));
+    Ok(Outside { transport, store, state, vault, clock, recorder })
+}
+
+/// The vault with the configured keys, else with the key file of the data folder.
+async fn open_vault(config: &Config, store: &dyn Storage, log: &Logger) -> Result<Option<Vault>, AppError> {
+    if !config.vault_keys.is_empty() {
+        return Ok(Some(Vault::new(config.vault_keys.clone())));
+    }
+    let path = config.data_dir.join("vault.key");
+    let key = vault::key_file(&path, store).await.with_context(|| format!("the vault's key {}", path.display()))?;
+    if key.is_none() {
+        warn!(log, "tokens lie in the store but their key is gone"; "file" => path.display().to_string(),
+            "todo" => "restore the file or set STATUSINATOR_VAULT_KEY; else members authorise again after tokens/ is emptied");
+    }
+    Ok(key.map(|key| Vault::new(vec![key])))
+}
+
+fn serve_http(
+    config: &Config,
+    service: &Service,
+    recorder: Recorder,
+    clock: Clock,
+    log: &Logger,
+) -> Result<(actix_web::dev::Server, SocketAddr), AppError> {
+    let state = Data::new(HttpState::new(config, service, recorder, clock, log));
+    let server = HttpServer::new(move || WebApp::new().app_data(state.clone()).configure(http::routes))
+        .workers(HTTP_WORKERS)
+        .disable_signals()
+        .shutdown_timeout(CLOSE_WITHIN.as_secs())
+        .bind(config.bind)
+        .map_err(|error| AppError::Misconfigured(format!("STATUSINATOR_BIND {} cannot be bound: {error}", config.bind)))?;
+    let bound = server.addrs().first().copied().unwrap_or(config.bind);
+    Ok((server.run(), bound))
+}
+
+/// Runs the service until SIGTERM or SIGINT; a second signal stops it at once.
+///
+/// # Errors
+/// As [`App::build`] and [`App::run`].
+pub async fn serve(config: Config, log: &Logger) -> Result<(), AppError> {
+    let app = App::build(&config, log).await?;
+    let mut signals = Signals::new().context("signals cannot be heard")?;
+    let mut more = Signals::new().context("signals cannot be heard")?;
+    app.run(signals.next(), async {
+        more.next().await;
+        more.next().await;
+    })
+    .await
+}
+
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}

@@ -9,7 +9,7 @@
 //! - [`applied`]: what was seen of a member and applied to him, part by part.
 //! - [`slack`], [`storage`], [`metrics`]: plain async libraries that know nothing of actors.
 //! - [`vault`], [`pictures`]: sealed tokens; pictures checked before they are sent.
-//! - [`config`], [`logging`], [`app`]: settings, logs, and the wiring of it all.
+//! - [`service`]: the actors, wired. [`config`], [`logging`], [`app`]: settings, logs, start and ordered stop.
 //! - [`demo`]: a simulated Slack workspace; the tests use the same.
 
 pub mod actors;
@@ -25,6 +25,7 @@ pub mod logging;
 pub mod metrics;
 pub mod pictures;
 pub mod request;
+pub mod service;
 pub mod slack;
 pub mod storage;
 pub mod vault;

@@ -6,6 +6,7 @@ pub mod dead_letter;
 pub mod event_listener;
 pub mod metrics_recorder;
 mod observe;
+pub mod overseer;
 pub mod pass;
 pub mod recent_events;
 pub mod reconciler;

@@ -29,7 +29,6 @@ use super::{
 /// (<https://docs.slack.dev/apis/web-api/rate-limits>).
 const PROFILES_A_MINUTE: usize = 50;
 const PAGES_A_MINUTE: usize = 10;
-const MEMBERS_A_PAGE: usize = 200;
 /// The wait before a page that failed is read again; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

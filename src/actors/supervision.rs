@@ -85,6 +85,14 @@ impl Restarts {
             on_storm();
         }
     }
+
+    fn give_up(&self, actor: &'static str, cause: &str) {
+        let inner = self.0.borrow();
+        error!(inner.log, "actor cannot be restarted"; "actor" => actor, "cause" => crate::logging::escape(cause));
+        let on_storm = inner.on_storm.clone();
+        drop(inner);
+        on_storm();
+    }
 }
 
 /// Starts an actor on this thread under supervision. `build` gets its context, and with it its address.
@@ -133,12 +141,16 @@ where
                 Err(panic) => panic_text(panic.as_ref()),
             };
             // What `restarting` does could panic as well; then the next poll would meet a half-made context,
-            // so the actor is given up and its dead address ends the process (`App` watches for it).
+            // so that is the end of the process.
             let restarted = catch_unwind(AssertUnwindSafe(|| this.running.restart()));
-            if !matches!(restarted, Ok(true)) {
-                return Poll::Ready(());
+            match restarted {
+                Ok(true) => this.restarts.note(this.name, &cause),
+                Ok(false) => return Poll::Ready(()),
+                Err(panic) => {
+                    this.restarts.give_up(this.name, &panic_text(panic.as_ref()));
+                    return Poll::Ready(());
+                }
             }
-            this.restarts.note(this.name, &cause);
         }
     }
 }

@@ -1,0 +1,282 @@
+//! The actors, wired to each other and to the outside: Slack, the store, the clock.
+//!
+//! The whole service but for HTTP, so that a simulation can run the very same actors in one thread.
+
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Addr, Context, Recipient};
+use anyhow::Context as _;
+use slog::{Logger, o};
+use tokio::sync::mpsc;
+
+use crate::{
+    actors::{
+        Observe,
+        dead_letter::DeadLetter,
+        event_listener::{EventListener, EventListenerParts},
+        metrics_recorder::MetricsRecorder,
+        overseer::{Fatal, Overseer},
+        reconciler::{self, PassDue, Reconciler, ReconcilerParts},
+        request_queue::{Drain, RequestQueue, RequestQueueParts},
+        slack_client::{SlackClient, SlackClientParts},
+        storage_helper::StorageHelper,
+        supervision::{self, Restarts},
+    },
+    clock::{Clock, Instant},
+    config::Config,
+    directory::Directory,
+    domain::{RequestId, TeamId, UserId},
+    metrics::Recorder,
+    request::World,
+    slack::Transport,
+    storage::{Key, Storage},
+    vault::Vault,
+};
+
+/// What the actors deal with beyond each other.
+pub struct Outside {
+    /// Carries calls to Slack.
+    pub transport: Rc<dyn Transport>,
+    /// `users.json`, pictures, tokens.
+    pub store: Rc<dyn Storage>,
+    /// The service's own state.
+    pub state: Rc<dyn Storage>,
+    /// Seals tokens; `None` when there is no key.
+    pub vault: Option<Vault>,
+    /// Tells the time of day.
+    pub clock: Clock,
+    /// Takes samples.
+    pub recorder: Recorder,
+}
+
+/// The running actors.
+#[derive(Clone)]
+pub struct Service {
+    /// Takes events.
+    pub listener: Addr<EventListener>,
+    /// Holds requests.
+    pub queue: Addr<RequestQueue>,
+    /// Remembers.
+    pub reconciler: Addr<Reconciler>,
+    /// Calls Slack.
+    pub slack: Addr<SlackClient>,
+    /// Reads and writes the store.
+    pub storage: Addr<StorageHelper>,
+    /// Gathers snapshots.
+    pub overseer: Addr<Overseer>,
+    /// Holds the overflow.
+    pub dead_letter: Addr<DeadLetter>,
+    /// Who is onboarded.
+    pub directory: Directory,
+    /// Counts restarts.
+    pub restarts: Restarts,
+    /// Set while the service stops: no event is accepted any more.
+    pub is_draining: Arc<AtomicBool>,
+}
+
+/// Contexts made before their actors, so that each can be given the others' addresses.
+struct Contexts {
+    listener: Context<EventListener>,
+    queue: Context<RequestQueue>,
+    reconciler: Context<Reconciler>,
+    slack: Context<SlackClient>,
+    overseer: Context<Overseer>,
+}
+
+fn address<A: Actor<Context = Context<A>>>(ctx: &Context<A>) -> Addr<A> {
+    actix::AsyncContext::address(ctx)
+}
+
+impl Service {
+    /// Starts all actors on this thread. `metrics` is watched with them, if it runs. `on_fatal` hears why the
+    /// process must end.
+    ///
+    /// # Errors
+    /// When the state folder cannot be read.
+    pub async fn start(
+        config: &Config,
+        outside: Outside,
+        metrics: Option<Addr<MetricsRecorder>>,
+        on_fatal: mpsc::UnboundedSender<Fatal>,
+        log: &Logger,
+    ) -> anyhow::Result<Self> {
+        let team = read_team(&*outside.state).await.context("reading the state folder")?;
+        let records = reconciler::load(&*outside.state, log).await.context("reading the state folder")?;
+        let storm = on_fatal.clone();
+        let restarts = Restarts::new(move || drop(storm.send(Fatal::RestartStorm)), log);
+        let contexts = Contexts {
+            listener: Context::new(),
+            queue: Context::new(),
+            reconciler: Context::new(),
+            slack: Context::new(),
+            overseer: Context::new(),
+        };
+        let named = |actor: &'static str| log.new(o!("actor" => actor));
+        let storage_log = named("storage_helper");
+        let helper = StorageHelper::new(
+            outside.store.clone(),
+            outside.state.clone(),
+            outside.vault,
+            outside.recorder.clone(),
+            outside.clock,
+            storage_log,
+        );
+        let service = Self {
+            listener: address(&contexts.listener),
+            queue: address(&contexts.queue),
+            reconciler: address(&contexts.reconciler),
+            slack: address(&contexts.slack),
+            overseer: address(&contexts.overseer),
+            storage: supervision::start("storage_helper", &restarts, |_| helper),
+            dead_letter: supervision::start("dead_letter", &restarts, |_| {
+                DeadLetter::new(outside.recorder.clone(), named("dead_letter"))
+            }),
+            directory: Directory::default(),
+            restarts: restarts.clone(),
+            is_draining: Arc::default(),
+        };
+        let reconciler = service.reconciler.clone();
+        restarts.on_restart(move |_| reconciler.do_send(PassDue));
+
+        let queue = service.request_queue(config, &outside.recorder, log);
+        supervision::start_in(contexts.queue, queue, "request_queue", &restarts);
+        let reconciler = service.reconciler(config, outside.state.clone(), records, outside.clock, log);
+        supervision::start_in(contexts.reconciler, reconciler, "reconciler", &restarts);
+        let listener = service.event_listener(outside.state, team, outside.recorder.clone(), log);
+        supervision::start_in(contexts.listener, listener, "event_listener", &restarts);
+        let slack = service.slack_client(config, outside.transport, outside.recorder, outside.clock, log);
+        supervision::start_in(contexts.slack, slack, "slack_client", &restarts);
+        let overseer = service.overseer(metrics, on_fatal, log);
+        supervision::start_in(contexts.overseer, overseer, "overseer", &restarts);
+        Ok(service)
+    }
+
+    fn request_queue(&self, config: &Config, recorder: &Recorder, log: &Logger) -> RequestQueue {
+        let log = log.new(o!("actor" => "request_queue"));
+        let world = World {
+            slack: self.slack.clone(),
+            storage: self.storage.clone(),
+            reconciler: self.reconciler.clone(),
+            on_reading: self.queue.clone().recipient(),
+            directory: self.directory.clone(),
+            name_field: config.slack.name_field,
+            install_link: config.install_link(),
+            log: log.clone(),
+        };
+        let parts = RequestQueueParts {
+            config: config.queue,
+            world,
+            dead_letter: self.dead_letter.clone(),
+            on_refused: self.reconciler.clone().recipient(),
+            restarts: self.restarts.clone(),
+            recorder: recorder.clone(),
+        };
+        RequestQueue::new(parts, log)
+    }
+
+    fn reconciler(
+        &self,
+        config: &Config,
+        state: Rc<dyn Storage>,
+        records: std::collections::BTreeMap<UserId, crate::applied::Record>,
+        clock: Clock,
+        log: &Logger,
+    ) -> Reconciler {
+        let parts = ReconcilerParts {
+            state,
+            records,
+            interval: config.reconcile_interval,
+            queue: self.queue.clone(),
+            listener: self.listener.clone(),
+            slack: self.slack.clone(),
+            storage: self.storage.clone(),
+            directory: self.directory.clone(),
+            clock,
+        };
+        Reconciler::new(parts, log.new(o!("actor" => "reconciler")))
+    }
+
+    fn event_listener(
+        &self,
+        state: Rc<dyn Storage>,
+        team: Option<TeamId>,
+        recorder: Recorder,
+        log: &Logger,
+    ) -> EventListener {
+        let parts = EventListenerParts {
+            storage: self.storage.clone(),
+            queue: self.queue.clone(),
+            reconciler: self.reconciler.clone(),
+            directory: self.directory.clone(),
+            state,
+            team,
+            on_misconfigured: self.overseer.clone().recipient(),
+            recorder,
+        };
+        EventListener::new(parts, log.new(o!("actor" => "event_listener")))
+    }
+
+    fn slack_client(
+        &self,
+        config: &Config,
+        transport: Rc<dyn Transport>,
+        recorder: Recorder,
+        clock: Clock,
+        log: &Logger,
+    ) -> SlackClient {
+        SlackClient::new(SlackClientParts {
+            transport,
+            bot: config.slack.bot_token.clone(),
+            admin: config.slack.admin_token.clone(),
+            client: config.slack.client.clone(),
+            on_workspace: self.listener.clone().recipient(),
+            on_misconfigured: self.overseer.clone().recipient(),
+            on_revived: self.reconciler.clone().recipient(),
+            recorder,
+            clock,
+            log: log.new(o!("actor" => "slack_client")),
+        })
+    }
+
+    fn overseer(
+        &self,
+        metrics: Option<Addr<MetricsRecorder>>,
+        on_fatal: mpsc::UnboundedSender<Fatal>,
+        log: &Logger,
+    ) -> Overseer {
+        let mut observed: Vec<(&'static str, Recipient<Observe>)> = vec![
+            ("event_listener", self.listener.clone().recipient()),
+            ("request_queue", self.queue.clone().recipient()),
+            ("dead_letter", self.dead_letter.clone().recipient()),
+            ("storage_helper", self.storage.clone().recipient()),
+            ("slack_client", self.slack.clone().recipient()),
+            ("reconciler", self.reconciler.clone().recipient()),
+        ];
+        observed.extend(metrics.map(|metrics| ("metrics_recorder", metrics.recipient())));
+        let (directory, draining) = (self.directory.clone(), self.is_draining.clone());
+        Overseer::new(observed, directory, draining, self.restarts.clone(), on_fatal, log.new(o!("actor" => "overseer")))
+    }
+
+    /// Accepts no event any more and waits until the accepted requests have ended, at most so long. Then what is
+    /// remembered is written. Answers the requests that have not ended.
+    pub async fn drain(&self, at_most: Duration) -> Vec<(RequestId, UserId)> {
+        self.is_draining.store(true, Ordering::Relaxed);
+        let left = self.queue.send(Drain { deadline: Instant::now() + at_most }).await.unwrap_or_default();
+        // An actor that is gone has nothing to write.
+        let _ = self.reconciler.send(reconciler::Flush).await;
+        left
+    }
+}
+
+async fn read_team(state: &dyn Storage) -> anyhow::Result<Option<TeamId>> {
+    let Some(object) = state.get(&Key::workspace(), 256).await? else { return Ok(None) };
+    let text = std::str::from_utf8(&object.bytes).context("the workspace's name in the state folder is damaged")?;
+    Ok(Some(TeamId(text.trim().to_owned())))
+}
