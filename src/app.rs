@@ -1,14 +1,6 @@
 //! Builds the service, runs it, and stops it in order.
 
-use std::{
-    fs::File,
-    net::SocketAddr,
-    path::Path,
-    process::ExitCode,
-    rc::Rc,
-    sync::atomic::Ordering,
-    time::{Duration, SystemTime},
-};
+use std::{fs::File, net::SocketAddr, path::Path, process::ExitCode, rc::Rc, time::Duration};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web::Data};
 use anyhow::Context as _;
@@ -27,7 +19,6 @@ use crate::{
     clock::Clock,
     config::{Config, StoreConfig},
     http::{self, HttpState},
-    logging,
     metrics::Recorder,
     service::{Outside, Service},
     slack::{HttpTransport, Transport},
@@ -89,6 +80,7 @@ impl App {
         let metrics = MetricsRecorder::new(
             recorder.clone(),
             config.data_dir.join("metrics"),
+            clock,
             log.new(o!("actor" => "metrics_recorder")),
         );
         let metrics_restarts = supervision::Restarts::new(
@@ -132,7 +124,9 @@ impl App {
             None => {}
             Some(Fatal::Misconfigured(why)) => return Err(AppError::Misconfigured(why)),
             Some(Fatal::RestartStorm) => {
-                return Err(AppError::Failed(anyhow::anyhow!("actors restart too often; the process ends, to begin anew")));
+                return Err(AppError::Failed(anyhow::anyhow!(
+                    "actors restart too often; the process ends, to begin anew"
+                )));
             }
         }
         let stopped = stop(&self.service, &self.metrics, self.handle, self.drain_timeout, &self.log);
@@ -174,7 +168,8 @@ fn own(data_dir: &Path) -> Result<File, AppError> {
         private_folder(data_dir)?;
         Ok(File::options().create(true).truncate(false).write(true).open(data_dir.join("lock"))?)
     };
-    let file = lock().with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", data_dir.display()))?;
+    let file =
+        lock().with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", data_dir.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(AppError::Misconfigured(format!(
@@ -189,7 +184,12 @@ fn private_folder(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-async fn outside(config: &Config, recorder: Recorder, clock: Clock, log: &Logger) -> Result<Outside, AppError> {
+async fn outside(
+    config: &Config,
+    recorder: Recorder,
+    clock: Clock,
+    log: &Logger,
+) -> Result<Outside, AppError> {
     let StoreConfig::Folder(folder) = &config.store;
     let store = LocalStorage::open(folder)
         .with_context(|| format!("STATUSINATOR_STORE {} cannot be used", folder.display()))?;
@@ -207,7 +207,8 @@ async fn open_vault(config: &Config, store: &dyn Storage, log: &Logger) -> Resul
         return Ok(Some(Vault::new(config.vault_keys.clone())));
     }
     let path = config.data_dir.join("vault.key");
-    let key = vault::key_file(&path, store).await.with_context(|| format!("the vault's key {}", path.display()))?;
+    let key =
+        vault::key_file(&path, store).await.with_context(|| format!("the vault's key {}", path.display()))?;
     if key.is_none() {
         warn!(log, "tokens lie in the store but their key is gone"; "file" => path.display().to_string(),
             "todo" => "restore the file or set STATUSINATOR_VAULT_KEY; else members authorise again after tokens/ is emptied");
@@ -228,7 +229,9 @@ fn serve_http(
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN.as_secs())
         .bind(config.bind)
-        .map_err(|error| AppError::Misconfigured(format!("STATUSINATOR_BIND {} cannot be bound: {error}", config.bind)))?;
+        .map_err(|error| {
+            AppError::Misconfigured(format!("STATUSINATOR_BIND {} cannot be bound: {error}", config.bind))
+        })?;
     let bound = server.addrs().first().copied().unwrap_or(config.bind);
     Ok((server.run(), bound))
 }

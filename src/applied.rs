@@ -206,7 +206,8 @@ impl Record {
     /// Whether the profile shows the wanted picture, because Slack took it from us, in an answer or unheard.
     pub fn has_picture(&self, wanted: &Wanted, profile: &Profile) -> bool {
         let Some(shown) = &profile.avatar_hash else { return false };
-        let took = self.photo.as_ref().is_some_and(|photo| photo.wanted == *wanted && photo.avatar_hash == *shown);
+        let took =
+            self.photo.as_ref().is_some_and(|photo| photo.wanted == *wanted && photo.avatar_hash == *shown);
         let arrived = self.sent.as_ref().is_some_and(|sent| sent.wanted == *wanted && sent.over != *shown);
         took || arrived
     }
@@ -221,7 +222,12 @@ impl Record {
 
     /// Whether a member with this status and preset has a part that did not end, or ended for something else.
     /// `tokens` are those that may do each part.
-    pub fn needs_request(&self, emoji: &Emoji, preset: Option<&Preset>, tokens: impl Fn(Part) -> Tokens) -> bool {
+    pub fn needs_request(
+        &self,
+        emoji: &Emoji,
+        preset: Option<&Preset>,
+        tokens: impl Fn(Part) -> Tokens,
+    ) -> bool {
         let Some(preset) = preset else { return false };
         let same_status = self.emoji.as_ref() == Some(emoji);
         [Part::Name, Part::Picture].into_iter().any(|part| {

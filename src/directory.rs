@@ -2,7 +2,10 @@
 //!
 //! Only `EventListener` publishes; HTTP workers use it for their first filter, requests for the presets.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwap;
 
@@ -19,26 +22,40 @@ pub struct Snapshot {
 
 /// The shared place of the newest [`Snapshot`].
 #[derive(Debug, Clone, Default)]
-pub struct Directory(Arc<ArcSwap<Snapshot>>);
+pub struct Directory {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    is_missing_somebody: Arc<AtomicBool>,
+}
 
 impl Directory {
     /// Replaces the snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.0.store(Arc::new(snapshot));
+        self.snapshot.store(Arc::new(snapshot));
     }
 
     /// The newest snapshot, for a short use on the spot.
     pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
-        self.0.load()
+        self.snapshot.load()
     }
 
     /// A member's presets; `None` when he is not onboarded.
     pub fn presets(&self, user: &UserId) -> Option<Presets> {
-        self.0.load().users.as_ref()?.get(user).cloned()
+        self.snapshot.load().users.as_ref()?.get(user).cloned()
+    }
+
+    /// Notes an event of a member who is not in the snapshot. True if the listener has to be told: once until it
+    /// asks the store, since such events come by the thousand.
+    pub fn note_miss(&self) -> bool {
+        !self.is_missing_somebody.swap(true, Ordering::Relaxed)
+    }
+
+    /// The listener asks the store now: what is missed from here on is to be told again.
+    pub fn asks_the_store(&self) {
+        self.is_missing_somebody.store(false, Ordering::Relaxed);
     }
 
     /// Whether a member is onboarded.
     pub fn has(&self, user: &str) -> bool {
-        self.0.load().users.as_ref().is_some_and(|users| users.contains_key(user))
+        self.snapshot.load().users.as_ref().is_some_and(|users| users.contains_key(user))
     }
 }

@@ -257,7 +257,8 @@ impl Life {
             None => self.recall().await.emoji.unwrap_or_else(|| Emoji::new("")),
         };
         self.progress.borrow_mut().begin(&emoji);
-        let preset = self.world.directory.presets(&self.request.user)?.for_emoji(&emoji).cloned().unwrap_or_default();
+        let preset =
+            self.world.directory.presets(&self.request.user)?.for_emoji(&emoji).cloned().unwrap_or_default();
         if let (SlackError::Refused(_), Some(hint)) = (&error, &self.request.hint) {
             // So that the refusal stands for the status that a pass sees.
             self.remember(Change::Saw { emoji: hint.clone(), expiration: 0, began: Instant::now() });

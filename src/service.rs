@@ -261,7 +261,14 @@ impl Service {
         ];
         observed.extend(metrics.map(|metrics| ("metrics_recorder", metrics.recipient())));
         let (directory, draining) = (self.directory.clone(), self.is_draining.clone());
-        Overseer::new(observed, directory, draining, self.restarts.clone(), on_fatal, log.new(o!("actor" => "overseer")))
+        Overseer::new(
+            observed,
+            directory,
+            draining,
+            self.restarts.clone(),
+            on_fatal,
+            log.new(o!("actor" => "overseer")),
+        )
     }
 
     /// Accepts no event any more and waits until the accepted requests have ended, at most so long. Then what is
@@ -277,6 +284,7 @@ impl Service {
 
 async fn read_team(state: &dyn Storage) -> anyhow::Result<Option<TeamId>> {
     let Some(object) = state.get(&Key::workspace(), 256).await? else { return Ok(None) };
-    let text = std::str::from_utf8(&object.bytes).context("the workspace's name in the state folder is damaged")?;
+    let text =
+        std::str::from_utf8(&object.bytes).context("the workspace's name in the state folder is damaged")?;
     Ok(Some(TeamId(text.trim().to_owned())))
 }

@@ -195,7 +195,8 @@ impl Backlog {
 
     /// Adds a look at a member, unless a request that waits stands for it, or one that is put off stands for a pass.
     pub fn add_look(&mut self, request: Request) {
-        let waits = self.standby.iter().any(|waiting| waiting.user == request.user) || self.has_dead_letter(&request.user);
+        let waits = self.standby.iter().any(|waiting| waiting.user == request.user)
+            || self.has_dead_letter(&request.user);
         let is_pass = request.cause == Cause::Pass;
         if waits || (is_pass && self.put_off.contains_key(&request.user)) {
             return;
@@ -250,7 +251,8 @@ impl Backlog {
     }
 
     fn take_due(&mut self, now: Instant) -> Option<Request> {
-        let is_due = |(user, put_off): &(&UserId, &PutOff)| put_off.until <= now && !self.working.contains_key(*user);
+        let is_due =
+            |(user, put_off): &(&UserId, &PutOff)| put_off.until <= now && !self.working.contains_key(*user);
         let (user, _) = self.put_off.iter().filter(is_due).min_by_key(|(_, put_off)| put_off.until)?;
         let user = user.clone();
         self.put_off.remove(&user).map(|put_off| put_off.request)
@@ -274,7 +276,8 @@ impl Backlog {
 
     /// Notes how far a request is with reading its member's status.
     pub fn note_reading(&mut self, reading: Reading) {
-        let Some(working) = self.working.get_mut(&reading.user).filter(|it| it.request.id == reading.request) else {
+        let Some(working) = self.working.get_mut(&reading.user).filter(|it| it.request.id == reading.request)
+        else {
             return;
         };
         match reading.emoji {
@@ -342,7 +345,10 @@ impl Backlog {
 
     /// Whether nothing waits and nothing is worked on, but for what was put off.
     pub fn only_put_off(&self) -> bool {
-        self.standby.is_empty() && self.dead_letters.is_empty() && self.working.is_empty() && self.looks.is_empty()
+        self.standby.is_empty()
+            && self.dead_letters.is_empty()
+            && self.working.is_empty()
+            && self.looks.is_empty()
     }
 }
 

@@ -3,11 +3,15 @@
 //! Receives [`Receive`], [`Missed`], [`Rehydrate`], [`WorkspaceKnown`], [`Revoke`], [`AppRateLimited`],
 //! [`Observe`]. Sends [`Enqueue`] and [`ReadUsers`]; announces [`PassDue`], [`LookAt`] and [`EventsLeftOut`].
 
-use std::{rc::Rc, sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use actix::{
-    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture, Supervised,
-    WrapFuture,
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
+    Supervised, WrapFuture,
 };
 use serde::Serialize;
 use slog::{Logger, error, info, o, warn};
@@ -180,6 +184,7 @@ impl EventListener {
     /// Reads `users.json` if it changed, then takes in what it says.
     fn rehydrate(&mut self) -> ResponseActFuture<Self, ()> {
         self.asked = Some(Instant::now());
+        self.parts.directory.asks_the_store();
         let read = self.parts.storage.send(ReadUsers).into_actor(self);
         Box::pin(read.map(|read, listener, ctx| match read {
             Ok(Ok(UsersRead::Unchanged)) => listener.recovered(),
@@ -190,6 +195,9 @@ impl EventListener {
     }
 
     fn take_in(&mut self, users: Arc<Users>) {
+        if self.users.as_ref() == Some(&users) {
+            return self.recovered();
+        }
         let before = self.users.replace(users.clone());
         self.parts.recorder.level(Metric::OnboardedUsers, users.len() as u64);
         self.recovered();
@@ -343,7 +351,8 @@ impl Handler<WorkspaceKnown> for EventListener {
     fn handle(&mut self, WorkspaceKnown { team }: WorkspaceKnown, ctx: &mut Self::Context) {
         match &self.team {
             Some(known) if *known != team => {
-                let why = format!("STATUSINATOR_DATA_DIR belongs to workspace {known}, SLACK_BOT_TOKEN to {team}");
+                let why =
+                    format!("STATUSINATOR_DATA_DIR belongs to workspace {known}, SLACK_BOT_TOKEN to {team}");
                 self.parts.on_misconfigured.do_send(Misconfigured { why });
                 return;
             }
@@ -372,7 +381,10 @@ impl Handler<Revoke> for EventListener {
         let onboarded = self.users.clone().unwrap_or_default();
         let reconciler = self.parts.reconciler.clone();
         let log = self.log.new(o!("request" => revoke.request.to_string()));
-        Box::pin(async move { revoked::carry_out(revoke, &storage, &onboarded, &reconciler, &log).await }.into_actor(self))
+        Box::pin(
+            async move { revoked::carry_out(revoke, &storage, &onboarded, &reconciler, &log).await }
+                .into_actor(self),
+        )
     }
 }
 

@@ -2,7 +2,12 @@
 //!
 //! Receives [`Readiness`] from `/readyz`, [`Misconfigured`] from whoever found out.
 
-use std::{collections::BTreeMap, sync::Arc, sync::atomic::{AtomicBool, Ordering}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use actix::{Actor, Context, Handler, MessageResult, Recipient, ResponseFuture, Supervised};
 use futures_util::future::join_all;
@@ -81,7 +86,9 @@ impl Handler<Readiness> for Overseer {
         let asked = join_all(asked);
         let (directory, restarts) = (self.directory.clone(), self.restarts.clone());
         let is_draining = self.is_draining.clone();
-        Box::pin(async move { report(asked.await, &directory, &restarts, is_draining.load(Ordering::Relaxed)) })
+        Box::pin(
+            async move { report(asked.await, &directory, &restarts, is_draining.load(Ordering::Relaxed)) },
+        )
     }
 }
 
@@ -98,7 +105,10 @@ fn report(
     for (name, answer) in answers {
         let Report { mut snapshot, problems: of_this } = answer.unwrap_or_else(|| {
             all_answer = false;
-            Report::of(serde_json::json!({}), vec![format!("{name} does not answer; the service restarts it or itself")])
+            Report::of(
+                serde_json::json!({}),
+                vec![format!("{name} does not answer; the service restarts it or itself")],
+            )
         });
         if let Some(fields) = snapshot.as_object_mut() {
             fields.insert("restarts".into(), counts.get(name).copied().unwrap_or_default().into());
@@ -107,7 +117,8 @@ fn report(
         problems.extend(of_this);
     }
     let snapshot = directory.load();
-    let users_broken = snapshot.users.is_none() && problems.iter().any(|problem| problem.contains("users.json"));
+    let users_broken =
+        snapshot.users.is_none() && problems.iter().any(|problem| problem.contains("users.json"));
     let status = match () {
         () if is_draining => "draining",
         () if !all_answer || users_broken => "broken",

@@ -64,7 +64,8 @@ pub fn need(record: &Record, emoji: &Emoji, preset: Option<&Preset>) -> Need {
     let mut need = Need::Nothing;
     for part in [Part::Name, Part::Picture] {
         let Some(wanted) = Wanted::of(preset, part) else { continue };
-        match record.part(part).filter(|ended| same_status && ended.wanted == wanted).map(|ended| &ended.how) {
+        match record.part(part).filter(|ended| same_status && ended.wanted == wanted).map(|ended| &ended.how)
+        {
             None | Some(How::Failed(_)) => return Need::Request,
             Some(How::Applied) => {}
             Some(How::Skipped(_) | How::Refused(_)) => need = Need::IfTokensDiffer,
@@ -166,7 +167,9 @@ impl Survey {
             let list = ListMembers { cursor: cursor.clone(), caller: self.caller() };
             match self.slack.send(list).await.unwrap_or_else(|_| Err(interrupted())) {
                 Ok(page) => return Ok(Some(page)),
-                Err(SlackError::Refused(code)) if cursor.is_some() && code == "invalid_cursor" => return Ok(None),
+                Err(SlackError::Refused(code)) if cursor.is_some() && code == "invalid_cursor" => {
+                    return Ok(None);
+                }
                 Err(error) => self.pause(&error, &mut wait).await?,
             }
         }
@@ -181,7 +184,12 @@ impl Survey {
                 match self.slack.send(get).await.unwrap_or_else(|_| Err(interrupted())) {
                     Ok(profile) => {
                         let expiration = profile.status_expiration;
-                        let status = profile.status_emoji.map(|emoji| Status { user: user.clone(), emoji, expiration, began });
+                        let status = profile.status_emoji.map(|emoji| Status {
+                            user: user.clone(),
+                            emoji,
+                            expiration,
+                            began,
+                        });
                         self.take_in(status.into_iter().collect()).await;
                         break;
                     }
@@ -216,11 +224,17 @@ impl Survey {
 
     /// Makes requests of those who need one.
     async fn take_in(&self, seen: Vec<Status>) {
-        let Ok(Compared { open, ended_without }) = self.reconciler.send(Compare { seen }).await else { return };
+        let Ok(Compared { open, ended_without }) = self.reconciler.send(Compare { seen }).await else {
+            return;
+        };
         let mut requests: Vec<Status> = open;
         let mut unchanged = Vec::new();
         for (status, record) in ended_without {
-            if self.tokens_differ(&status, &record).await { requests.push(status) } else { unchanged.push(status) }
+            if self.tokens_differ(&status, &record).await {
+                requests.push(status)
+            } else {
+                unchanged.push(status)
+            }
         }
         let requests = requests
             .into_iter()
@@ -230,7 +244,8 @@ impl Survey {
     }
 
     async fn tokens_differ(&self, status: &Status, record: &Record) -> bool {
-        let Ok(keyring) = Keyring::gather(&status.user, record.withdrew, &self.storage, &self.slack).await else {
+        let Ok(keyring) = Keyring::gather(&status.user, record.withdrew, &self.storage, &self.slack).await
+        else {
             return false;
         };
         let presets = self.directory.presets(&status.user);

@@ -184,7 +184,8 @@ pub struct Reconciler {
 pub async fn load(state: &dyn Storage, log: &Logger) -> Result<BTreeMap<UserId, Record>, StorageError> {
     let mut records = BTreeMap::new();
     for key in state.list("members/").await? {
-        let Some(user) = key.as_str().strip_prefix("members/").and_then(|name| name.parse::<UserId>().ok()) else {
+        let Some(user) = key.as_str().strip_prefix("members/").and_then(|name| name.parse::<UserId>().ok())
+        else {
             continue;
         };
         let Some(object) = state.get(&key, RECORD_AT_MOST).await? else { continue };
@@ -192,7 +193,9 @@ pub async fn load(state: &dyn Storage, log: &Logger) -> Result<BTreeMap<UserId, 
             Ok(record) => {
                 records.insert(user, record);
             }
-            Err(_) => warn!(log, "what was remembered of a member is damaged; his presets win once"; "user" => user.as_str()),
+            Err(_) => {
+                warn!(log, "what was remembered of a member is damaged; his presets win once"; "user" => user.as_str())
+            }
         }
     }
     Ok(records)
@@ -258,8 +261,10 @@ impl Reconciler {
         }
         self.is_writing = true;
         let batch = std::mem::take(&mut self.dirty);
-        let objects: Vec<_> =
-            batch.iter().filter_map(|user| Some((user.clone(), serde_json::to_vec(self.records.get(user)?).ok()?))).collect();
+        let objects: Vec<_> = batch
+            .iter()
+            .filter_map(|user| Some((user.clone(), serde_json::to_vec(self.records.get(user)?).ok()?)))
+            .collect();
         let state = self.parts.state.clone();
         let written = async move {
             for (user, bytes) in objects {

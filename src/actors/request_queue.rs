@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 
 use actix::{
-    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture, SpawnHandle,
-    Supervised, WrapFuture,
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
+    SpawnHandle, Supervised, WrapFuture,
 };
 use slog::{Logger, debug, error, info, o, warn};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -233,7 +233,8 @@ impl Supervised for RequestQueue {
     fn restarting(&mut self, ctx: &mut Self::Context) {
         self.timer = None;
         // A worker whose end was the message that was lost would keep its member for ever.
-        let gone: Vec<UserId> = self.workers.iter().filter(|(_, it)| it.is_finished()).map(|(u, _)| u.clone()).collect();
+        let gone: Vec<UserId> =
+            self.workers.iter().filter(|(_, it)| it.is_finished()).map(|(u, _)| u.clone()).collect();
         for user in gone {
             ctx.notify(WorkerDone { user, request: Err("its end was lost in a restart".into()) });
         }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use actix::Addr;
 use slog::{Logger, error, info};
 
-use crate::{applied::Change, domain::{UserId, Users}, logging::escape};
+use crate::{
+    applied::Change,
+    domain::{UserId, Users},
+    logging::escape,
+};
 
 use super::{
     event_listener::{Revoke, Revoked},

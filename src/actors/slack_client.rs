@@ -1,17 +1,44 @@
 //! Makes all calls of Slack's Web API, within Slack's limits.
 //!
-//! Receives one message a method; [`Withdraw`] when a request gives up its place; [`AskStanding`].
-//! Announces [`WorkspaceKnown`] and [`BotRevived`].
+//! A call that would break a limit is not made: who must wait longer than [`PATIENCE`] is told until when. While
+//! the bot token is dead, nothing is called but `auth.test`.
+//!
+//! Receives one message a method; [`Withdraw`] when a request gives up its place; [`AskStanding`], [`Observe`].
+//! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`BotRevived`].
 
-use actix::Message;
+use std::{rc::Rc, time::Duration};
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
+    ResponseFuture, Supervised, WrapFuture,
+};
+use futures_util::future::LocalBoxFuture;
+use slog::{Logger, error, info, o, warn};
+use tokio::sync::oneshot;
 
 use crate::{
-    clock::Instant,
-    config::NameField,
+    clock::{Clock, Instant},
+    config::{ClientConfig, NameField},
     domain::{Cause, RequestId, TeamId, UserId},
+    logging::escape,
+    metrics::{Metric, Recorder},
     pictures::Picture,
-    slack::{Consent, Member, MemberPage, Profile, SlackError, Token},
+    request::PATIENCE,
+    slack::{
+        CallError, Consent, Identity, Member, MemberPage, Method, Profile, SlackError, Token, Transport,
+        WebApi,
+        limits::{Ask, Limits, Turn},
+    },
 };
+
+use super::{Observe, Report};
+
+/// The wait between two tries of `auth.test` while a token is dead or unknown.
+const TEST_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// A dead admin token is tried again so often, in tests of the bot token's wait.
+const ADMIN_TEST_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
+/// A clock that is so far off would make every signature look stale (300 s).
+const SKEW_AT_MOST: u64 = 150;
 
 /// On whose behalf a call is made: decides its place when calls must wait for a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +117,8 @@ pub struct ExchangeCode {
     pub code: String,
     /// The address that was named when the code was asked for.
     pub redirect_uri: String,
+    /// Names the call in the log.
+    pub request: RequestId,
 }
 
 /// Gives up every place in line that a request holds.
@@ -131,16 +160,482 @@ pub struct WorkspaceKnown {
     pub team: TeamId,
 }
 
-/// Announces that a bot token that was dead works again.
+/// Announces that a configured token that was dead or unknown works: a pass can do what was left undone.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct BotRevived;
 
-/// Until when a method is paused; for the page and `/readyz`.
-#[derive(Debug, Clone)]
-pub struct Paused {
-    /// The method's name.
-    pub method: &'static str,
-    /// When it may be called again.
-    pub until: Instant,
+/// Announces that a token shows a wrong setting: the process must stop.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Misconfigured {
+    /// What is wrong, with the setting's name.
+    pub why: String,
+}
+
+/// What the actor is made of.
+pub struct SlackClientParts {
+    /// Carries calls.
+    pub transport: Rc<dyn Transport>,
+    /// The bot token.
+    pub bot: Token,
+    /// The admin token.
+    pub admin: Option<Token>,
+    /// The app's OAuth client.
+    pub client: Option<ClientConfig>,
+    /// Hears which workspace it is.
+    pub on_workspace: Recipient<WorkspaceKnown>,
+    /// Hears of tokens that must not be used.
+    pub on_misconfigured: Recipient<Misconfigured>,
+    /// Hears when a dead bot token works again.
+    pub on_revived: Recipient<BotRevived>,
+    /// Takes samples.
+    pub recorder: Recorder,
+    /// Tells the time of day.
+    pub clock: Clock,
+    /// Where it logs.
+    pub log: Logger,
+}
+
+/// What is known of a configured token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Known {
+    /// Slack has not told yet.
+    Nothing,
+    /// It works.
+    Works(Identity),
+    /// Slack says that it is dead.
+    Dead(String),
+}
+
+/// The actor.
+pub struct SlackClient {
+    api: WebApi,
+    parts: SlackClientParts,
+    limits: Limits,
+    bot: Known,
+    admin: Known,
+    admin_tested: Option<Instant>,
+    will_test: bool,
+    trouble: Option<String>,
+    skew: Option<u64>,
+    /// Whether the first round of tests is over: before that, who asks what the tokens can do waits.
+    is_settled: bool,
+    waiting: Vec<oneshot::Sender<Standing>>,
+}
+
+type Calling<T> = LocalBoxFuture<'static, Result<T, CallError>>;
+
+impl SlackClient {
+    /// Has not called yet.
+    pub fn new(parts: SlackClientParts) -> Self {
+        let api = WebApi::new(parts.transport.clone());
+        Self {
+            api,
+            parts,
+            limits: Limits::default(),
+            bot: Known::Nothing,
+            admin: Known::Nothing,
+            admin_tested: None,
+            will_test: false,
+            trouble: None,
+            skew: None,
+            is_settled: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let admin = match (&self.admin, &self.parts.admin) {
+            (Known::Works(identity), Some(token)) => {
+                Some(Admin { owner: identity.user.clone(), token: token.clone() })
+            }
+            _ => None,
+        };
+        Standing { bot_works: !matches!(self.bot, Known::Dead(_)), admin }
+    }
+
+    /// The first round of tests is over.
+    fn settle(&mut self) {
+        self.is_settled = true;
+        for waiting in std::mem::take(&mut self.waiting) {
+            // Who asked may have gone.
+            let _ = waiting.send(self.standing());
+        }
+    }
+
+    /// Makes a call as soon as the limits allow it, if that is soon; notes how it went.
+    fn make<T: 'static>(
+        &mut self,
+        ask: Ask,
+        token: Option<Token>,
+        call: impl FnOnce(WebApi) -> Calling<T> + 'static,
+    ) -> ResponseActFuture<Self, Result<T, SlackError>> {
+        if matches!(self.bot, Known::Dead(_)) && ask.method != Method::OauthV2Access {
+            return Box::pin(actix::fut::ready(Err(SlackError::Suspended)));
+        }
+        let now = Instant::now();
+        match self.limits.ask(&ask, now) {
+            Turn::Wait { until, slack_said } if until > now + PATIENCE => {
+                Box::pin(actix::fut::ready(Err(SlackError::MustWait { until, slack_said })))
+            }
+            Turn::Wait { until, .. } => {
+                let waited = tokio::time::sleep_until(until).into_actor(self);
+                Box::pin(waited.then(move |(), client, _| client.make(ask, token, call)))
+            }
+            Turn::Now(slot) => {
+                let calling = call(self.api.clone()).into_actor(self);
+                Box::pin(calling.map(move |called, client, ctx| {
+                    let ended = Instant::now();
+                    client.limits.ended(slot, ended);
+                    client.parts.recorder.took(Metric::SlackApiLatency, ended.duration_since(now));
+                    client.note(&ask, token.as_ref(), called, ctx)
+                }))
+            }
+        }
+    }
+
+    /// Takes note of pauses and dead tokens.
+    fn note<T>(
+        &mut self,
+        ask: &Ask,
+        token: Option<&Token>,
+        called: Result<T, CallError>,
+        ctx: &mut Context<Self>,
+    ) -> Result<T, SlackError> {
+        let now = Instant::now();
+        match called {
+            Err(CallError::RateLimited(retry_after)) => {
+                let wait = self.limits.pause(ask.method, retry_after, now);
+                let log = self.parts.log.new(o!("request" => ask.request.to_string()));
+                warn!(log, "slack says ratelimited"; "method" => ask.method.name(), "wait_ms" => wait.as_millis() as u64);
+                Err(SlackError::MustWait { until: now + wait, slack_said: true })
+            }
+            Err(CallError::Failed(SlackError::DeadToken(code))) => {
+                self.note_dead(token, &code, ctx);
+                Err(SlackError::DeadToken(code))
+            }
+            Err(CallError::Failed(error)) => Err(error),
+            Ok(answer) => {
+                self.limits.answered(ask.method, now);
+                Ok(answer)
+            }
+        }
+    }
+
+    fn note_dead(&mut self, token: Option<&Token>, code: &str, ctx: &mut Context<Self>) {
+        if token == Some(&self.parts.bot) && !matches!(self.bot, Known::Dead(_)) {
+            self.bot = Known::Dead(code.to_owned());
+            error!(self.parts.log, "the bot token is dead: nothing is called but auth.test, once a minute";
+                "error" => escape(code), "todo" => "install the app again and set SLACK_BOT_TOKEN");
+            self.test_later(ctx);
+        }
+        if token.is_some() && token == self.parts.admin.as_ref() && !matches!(self.admin, Known::Dead(_)) {
+            self.admin = Known::Dead(code.to_owned());
+            self.admin_tested = Some(Instant::now());
+            error!(self.parts.log, "the admin token is dead: it is not used"; "error" => escape(code),
+                "todo" => "set another SLACK_ADMIN_TOKEN");
+            self.test_later(ctx);
+        }
+    }
+
+    fn test_later(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.will_test, true) {
+            return;
+        }
+        ctx.run_later(TEST_AGAIN_AFTER, |client, ctx| {
+            client.will_test = false;
+            client.test(ctx);
+        });
+    }
+
+    /// Asks Slack whose the tokens are, as far as that is to be asked now; comes back until all are known to work.
+    fn test(&mut self, ctx: &mut Context<Self>) {
+        if !matches!(self.bot, Known::Works(_)) {
+            let bot = self.parts.bot.clone();
+            self.test_token(bot, ctx, Self::bot_tested);
+            return;
+        }
+        let is_due = match &self.admin {
+            Known::Works(_) => false,
+            Known::Nothing => true,
+            Known::Dead(_) => self.admin_tested.is_none_or(|at| at.elapsed() >= ADMIN_TEST_AGAIN_AFTER),
+        };
+        match self.parts.admin.clone() {
+            Some(admin) if is_due => {
+                self.admin_tested = Some(Instant::now());
+                self.test_token(admin, ctx, Self::admin_tested);
+            }
+            Some(_) if !matches!(self.admin, Known::Works(_)) => self.test_later(ctx),
+            _ => self.settle(),
+        }
+    }
+
+    fn test_token(
+        &mut self,
+        token: Token,
+        ctx: &mut Context<Self>,
+        then: fn(&mut Self, Result<Identity, SlackError>, &mut Context<Self>),
+    ) {
+        let ask =
+            Ask { method: Method::AuthTest, request: RequestId::random(), cause: Cause::Event, write: None };
+        let Turn::Now(slot) = self.limits.ask(&ask, Instant::now()) else { return self.test_later(ctx) };
+        let (api, began) = (self.api.clone(), Instant::now());
+        let calling = async move { api.auth_test(&token).await }.into_actor(self);
+        ctx.spawn(calling.map(move |called, client, ctx| {
+            client.limits.ended(slot, Instant::now());
+            client.parts.recorder.took(Metric::SlackApiLatency, began.elapsed());
+            let identity = client.note(&ask, None, called, ctx);
+            then(client, identity, ctx);
+        }));
+    }
+
+    fn bot_tested(&mut self, identity: Result<Identity, SlackError>, ctx: &mut Context<Self>) {
+        let was_dead = matches!(self.bot, Known::Dead(_));
+        if identity.is_err() {
+            self.settle();
+        }
+        match identity {
+            Ok(identity) => {
+                if let Some(why) = unfit(&identity, "SLACK_BOT_TOKEN", None) {
+                    return self.parts.on_misconfigured.do_send(Misconfigured { why });
+                }
+                self.skew = identity.date.map(|date| date.abs_diff(self.parts.clock.unix()));
+                self.trouble = None;
+                self.parts.on_workspace.do_send(WorkspaceKnown { team: identity.team.clone() });
+                self.bot = Known::Works(identity);
+                if was_dead {
+                    info!(self.parts.log, "the bot token works again");
+                    self.parts.on_revived.do_send(BotRevived);
+                }
+                self.test(ctx);
+            }
+            Err(SlackError::DeadToken(code)) => {
+                let bot = self.parts.bot.clone();
+                self.note_dead(Some(&bot), &code, ctx);
+                self.test_later(ctx);
+            }
+            Err(error) => {
+                if self.trouble.is_none() {
+                    error!(self.parts.log, "slack cannot be reached to learn the workspace, tried again each minute";
+                        "error" => escape(&error.to_string()), "todo" => "see that SLACK_API_URL can be reached from here");
+                }
+                self.trouble =
+                    Some(format!("slack does not answer auth.test: {error}; it is tried again each minute"));
+                self.test_later(ctx);
+            }
+        }
+    }
+
+    fn admin_tested(&mut self, identity: Result<Identity, SlackError>, ctx: &mut Context<Self>) {
+        match identity {
+            Ok(identity) => {
+                let team = match &self.bot {
+                    Known::Works(bot) => Some(&bot.team),
+                    _ => None,
+                };
+                if let Some(why) = unfit(&identity, "SLACK_ADMIN_TOKEN", team) {
+                    return self.parts.on_misconfigured.do_send(Misconfigured { why });
+                }
+                self.admin = Known::Works(identity);
+                if self.is_settled {
+                    // Names that were skipped without it can be set now.
+                    self.parts.on_revived.do_send(BotRevived);
+                }
+            }
+            Err(SlackError::DeadToken(code)) => {
+                let admin = self.parts.admin.clone();
+                self.note_dead(admin.as_ref(), &code, ctx);
+                self.test_later(ctx);
+            }
+            Err(_) => self.test_later(ctx),
+        }
+        self.settle();
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.trouble.iter().cloned().collect();
+        if let Known::Dead(code) = &self.bot {
+            problems
+                .push(format!("SLACK_BOT_TOKEN is dead ({code}): nothing is called; install the app again"));
+        }
+        if let Known::Dead(code) = &self.admin {
+            problems.push(format!("SLACK_ADMIN_TOKEN is dead ({code}): it is not used; set another"));
+        }
+        if let Some(skew) = self.skew.filter(|skew| *skew > SKEW_AT_MOST) {
+            problems.push(format!(
+                "this machine's clock is {skew} s off slack's; signatures fail at 300 s: set the clock"
+            ));
+        }
+        let now = Instant::now();
+        problems.extend(self.limits.pauses(now).into_iter().map(|(method, until)| {
+            format!(
+                "slack says ratelimited for {}: it rests for {} s",
+                method.name(),
+                (until - now).as_secs() + 1
+            )
+        }));
+        problems
+    }
+}
+
+/// What makes a token unfit for its setting.
+fn unfit(identity: &Identity, setting: &str, team: Option<&TeamId>) -> Option<String> {
+    if identity.is_org_wide {
+        return Some(format!(
+            "{setting} is an organisation's token; one process serves one workspace: install the app on it"
+        ));
+    }
+    match team {
+        Some(team) if identity.team != *team => {
+            Some(format!("{setting} belongs to workspace {}, SLACK_BOT_TOKEN to {team}", identity.team))
+        }
+        Some(_) if identity.is_bot => Some(format!("{setting} is a bot's token; a member's is wanted")),
+        _ => None,
+    }
+}
+
+impl Actor for SlackClient {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1024);
+        self.will_test = false;
+        self.test(ctx);
+    }
+}
+
+impl Supervised for SlackClient {
+    fn restarting(&mut self, _ctx: &mut Self::Context) {
+        self.limits.all_ended(Instant::now());
+        warn!(self.parts.log, "restarting");
+    }
+}
+
+fn reading(method: Method, caller: Caller) -> Ask {
+    Ask { method, request: caller.request, cause: caller.cause, write: None }
+}
+
+fn writing(method: Method, caller: Caller, user: &UserId, token: &Token) -> Ask {
+    Ask { write: Some((user.clone(), token.fingerprint())), ..reading(method, caller) }
+}
+
+impl Handler<GetProfile> for SlackClient {
+    type Result = ResponseActFuture<Self, Result<Profile, SlackError>>;
+
+    fn handle(&mut self, get: GetProfile, _ctx: &mut Self::Context) -> Self::Result {
+        let bot = self.parts.bot.clone();
+        self.make(reading(Method::UsersProfileGet, get.caller), Some(bot.clone()), move |api| {
+            Box::pin(async move { api.users_profile_get(&bot, &get.user).await })
+        })
+    }
+}
+
+impl Handler<SetName> for SlackClient {
+    type Result = ResponseActFuture<Self, Result<(), SlackError>>;
+
+    fn handle(&mut self, set: SetName, _ctx: &mut Self::Context) -> Self::Result {
+        let is_another = Some(&set.token) == self.parts.admin.as_ref()
+            && !matches!(&self.admin, Known::Works(admin) if admin.user == set.user);
+        let ask = writing(Method::UsersProfileSet, set.caller, &set.user, &set.token);
+        self.make(ask, Some(set.token.clone()), move |api| {
+            Box::pin(async move {
+                let other = is_another.then_some(&set.user);
+                api.users_profile_set(&set.token, set.field, &set.name, other).await
+            })
+        })
+    }
+}
+
+impl Handler<SetPhoto> for SlackClient {
+    type Result = ResponseActFuture<Self, Result<Option<String>, SlackError>>;
+
+    fn handle(&mut self, set: SetPhoto, _ctx: &mut Self::Context) -> Self::Result {
+        let ask = writing(Method::UsersSetPhoto, set.caller, &set.user, &set.token);
+        self.make(ask, Some(set.token.clone()), move |api| {
+            Box::pin(async move { api.users_set_photo(&set.token, &set.picture).await })
+        })
+    }
+}
+
+impl Handler<GetMember> for SlackClient {
+    type Result = ResponseActFuture<Self, Result<Member, SlackError>>;
+
+    fn handle(&mut self, get: GetMember, _ctx: &mut Self::Context) -> Self::Result {
+        let bot = self.parts.bot.clone();
+        self.make(reading(Method::UsersInfo, get.caller), Some(bot.clone()), move |api| {
+            Box::pin(async move { api.users_info(&bot, &get.user).await })
+        })
+    }
+}
+
+impl Handler<ListMembers> for SlackClient {
+    type Result = ResponseActFuture<Self, Result<MemberPage, SlackError>>;
+
+    fn handle(&mut self, list: ListMembers, _ctx: &mut Self::Context) -> Self::Result {
+        let bot = self.parts.bot.clone();
+        self.make(reading(Method::UsersList, list.caller), Some(bot.clone()), move |api| {
+            Box::pin(async move { api.users_list(&bot, list.cursor).await })
+        })
+    }
+}
+
+impl Handler<ExchangeCode> for SlackClient {
+    type Result = ResponseActFuture<Self, Result<Consent, SlackError>>;
+
+    fn handle(&mut self, exchange: ExchangeCode, _ctx: &mut Self::Context) -> Self::Result {
+        let Some(client) = self.parts.client.clone() else {
+            return Box::pin(actix::fut::ready(Err(SlackError::Refused("no_client_configured".into()))));
+        };
+        let caller = Caller { request: exchange.request, cause: Cause::Event };
+        self.make(reading(Method::OauthV2Access, caller), None, move |api| {
+            Box::pin(async move {
+                api.oauth_v2_access((&client.id, &client.secret), exchange.code, exchange.redirect_uri).await
+            })
+        })
+    }
+}
+
+impl Handler<Withdraw> for SlackClient {
+    type Result = ();
+
+    fn handle(&mut self, Withdraw { request }: Withdraw, _ctx: &mut Self::Context) {
+        self.limits.withdraw(request);
+    }
+}
+
+impl Handler<AskStanding> for SlackClient {
+    type Result = ResponseFuture<Standing>;
+
+    fn handle(&mut self, _: AskStanding, _ctx: &mut Self::Context) -> Self::Result {
+        let now = self.standing();
+        if self.is_settled {
+            return Box::pin(std::future::ready(now));
+        }
+        let (answer, settled) = oneshot::channel();
+        self.waiting.push(answer);
+        Box::pin(async move { settled.await.unwrap_or(now) })
+    }
+}
+
+impl Handler<Observe> for SlackClient {
+    type Result = Report;
+
+    fn handle(&mut self, _: Observe, _ctx: &mut Self::Context) -> Report {
+        let state = |known: &Known| match known {
+            Known::Nothing => "unknown",
+            Known::Works(_) => "works",
+            Known::Dead(_) => "dead",
+        };
+        let admin = self.parts.admin.as_ref().map_or("none", |_| state(&self.admin));
+        let paused: Vec<&str> =
+            self.limits.pauses(Instant::now()).iter().map(|(method, _)| method.name()).collect();
+        let snapshot = serde_json::json!({
+            "bot_token": state(&self.bot),
+            "admin_token": admin,
+            "calls_under_way": self.limits.under_way(),
+            "paused": paused,
+        });
+        Report::of(snapshot, self.problems())
+    }
 }

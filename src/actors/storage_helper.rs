@@ -1,17 +1,38 @@
 //! Reads and writes the store for everybody else.
 //!
-//! Receives [`ReadUsers`], [`GetPicture`], [`GetToken`], [`PutToken`], [`RemoveToken`], [`TokenOwners`].
+//! Receives [`ReadUsers`], [`GetPicture`], [`GetToken`], [`PutToken`], [`RemoveToken`], [`TokenOwners`],
+//! [`Observe`]. Every read and write has a deadline.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use actix::Message;
+use actix::{
+    Actor, ActorFutureExt, Context, Handler, Message, ResponseActFuture, ResponseFuture, Supervised,
+    WrapFuture,
+};
+use slog::{Logger, error, info, warn};
 
 use crate::{
+    clock::{Clock, Instant},
     domain::{RequestId, UserId, Users},
-    pictures::Picture,
+    metrics::{Metric, Recorder},
+    pictures::{self, Picture},
     slack::{Fingerprint, Token},
-    storage::StorageError,
+    storage::{Fetched, Key, Object, Storage, StorageError, Version, users_file},
+    vault::{Stored, Vault},
 };
+
+use super::{Observe, Report};
+
+/// How long a read or a write may take, and how long that of a picture.
+const DEADLINE: Duration = Duration::from_secs(10);
+const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a sealed token may be, in bytes.
+const TOKEN_AT_MOST: u64 = 64 * 1024;
 
 /// Asks for `users.json`, if it changed since the last [`ReadUsers`] that succeeded.
 #[derive(Debug, Message)]
@@ -126,4 +147,298 @@ pub enum VaultError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StorageError),
+}
+
+/// The store and its vault, as the actor and its futures share them.
+#[derive(Clone)]
+struct Shelf {
+    store: Rc<dyn Storage>,
+    state: Rc<dyn Storage>,
+    vault: Option<Rc<Vault>>,
+    recorder: Recorder,
+}
+
+impl Shelf {
+    /// Does what `work` says within the deadline.
+    async fn within<T>(
+        deadline: Duration,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let late = |_| Err(StorageError::Unavailable(format!("no answer within {} s", deadline.as_secs())));
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(late)
+    }
+
+    /// Does a read, and records how long it took.
+    async fn read<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let began = Instant::now();
+        let read = Self::within(deadline, work).await;
+        self.recorder.took(Metric::S3FetchLatency, began.elapsed());
+        read
+    }
+
+    async fn users(&self, known: Option<Version>) -> Result<Fetched, UsersError> {
+        let key = Key::users();
+        let fetched = match &known {
+            Some(known) => {
+                self.read(DEADLINE, self.store.get_if_changed(&key, known, users_file::AT_MOST)).await?
+            }
+            None => match self.read(DEADLINE, self.store.get(&key, users_file::AT_MOST)).await? {
+                Some(object) => Fetched::Changed(object),
+                None => Fetched::Missing,
+            },
+        };
+        self.was_there(&fetched).await?;
+        Ok(fetched)
+    }
+
+    /// Once `users.json` was there, that it is missing is damage: an empty one would forget everybody.
+    async fn was_there(&self, fetched: &Fetched) -> Result<(), UsersError> {
+        let noted = Self::within(DEADLINE, self.state.get(&Key::users_seen(), 16)).await?.is_some();
+        match fetched {
+            Fetched::Missing if noted => Err(UsersError::Broken("it was there and is gone".into())),
+            Fetched::Changed(_) if !noted => {
+                let key = Key::users_seen();
+                let note = self.state.put(&key, bytes::Bytes::from_static(b"seen"), None);
+                Self::within(DEADLINE, note).await?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn picture(&self, user: &UserId, link: &str) -> Result<Picture, PictureError> {
+        let key = pictures::key_of(user, link).map_err(|_| PictureError::NotHis)?;
+        let read = self.read(PICTURE_DEADLINE, self.store.get(&key, pictures::AT_MOST)).await;
+        let object = match read {
+            Ok(object) => object.ok_or(PictureError::Missing)?,
+            Err(StorageError::TooLarge { limit }) => {
+                return Err(PictureError::Damaged(format!("it has more than {limit} bytes")));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let checked = tokio::task::spawn_blocking(move || Picture::check(object.bytes)).await;
+        checked.unwrap_or_else(|_| Err("it cannot be decoded".into())).map_err(PictureError::Damaged)
+    }
+
+    async fn token(&self, user: &UserId) -> Result<Option<Stored>, VaultError> {
+        let object = self.read(DEADLINE, self.store.get(&Key::token(user), TOKEN_AT_MOST)).await?;
+        let Some(Object { bytes, .. }) = object else { return Ok(None) };
+        let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
+        vault.open(user, &bytes).map(Some).map_err(|_| VaultError::NoKeyOpens)
+    }
+
+    async fn put_token(&self, user: &UserId, stored: &Stored) -> Result<(), VaultError> {
+        let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
+        let sealed = vault.seal(user, stored).map_err(|_| VaultError::NoKey)?;
+        Self::within(DEADLINE, self.store.put(&Key::token(user), sealed, None)).await?;
+        Ok(())
+    }
+
+    async fn remove_token(&self, user: &UserId, which: &Which) -> Result<bool, VaultError> {
+        let Some(stored) = self.token(user).await? else { return Ok(false) };
+        let is_meant = match which {
+            Which::This(fingerprint) => stored.token.fingerprint() == *fingerprint,
+            Which::StoredUntil(until) => stored.at <= *until,
+        };
+        if is_meant {
+            Self::within(DEADLINE, self.store.delete(&Key::token(user))).await?;
+        }
+        Ok(is_meant)
+    }
+}
+
+/// The actor.
+pub struct StorageHelper {
+    shelf: Shelf,
+    clock: Clock,
+    /// The version of `users.json` that was read and is whole.
+    version: Option<Version>,
+    /// Tokens that were opened, so that not every request reads the vault.
+    opened: HashMap<UserId, Token>,
+    /// Whose tokens no key opens.
+    locked: BTreeSet<UserId>,
+    log: Logger,
+}
+
+impl StorageHelper {
+    /// Serves this store; `state` is the service's own folder.
+    pub fn new(
+        store: Rc<dyn Storage>,
+        state: Rc<dyn Storage>,
+        vault: Option<Vault>,
+        recorder: Recorder,
+        clock: Clock,
+        log: Logger,
+    ) -> Self {
+        let shelf = Shelf { store, state, vault: vault.map(Rc::new), recorder };
+        Self { shelf, clock, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
+    }
+
+    /// Takes in what a reading of `users.json` found.
+    fn take_in(&mut self, fetched: Result<Fetched, UsersError>) -> Result<UsersRead, UsersError> {
+        let object = match fetched? {
+            Fetched::Unchanged => return Ok(UsersRead::Unchanged),
+            Fetched::Missing => {
+                self.shelf.recorder.level(Metric::DatastoreSize, 0);
+                return Ok(UsersRead::Changed { users: Arc::default(), bytes: 0 });
+            }
+            Fetched::Changed(object) => object,
+        };
+        let file = users_file::parse(&object.bytes).map_err(UsersError::Broken)?;
+        if file.left_out > 0 {
+            warn!(self.log, "users.json has entries whose key is no user id"; "left_out" => file.left_out,
+                "todo" => "correct them");
+        }
+        self.version = Some(object.version);
+        let bytes = object.bytes.len() as u64;
+        self.shelf.recorder.level(Metric::DatastoreSize, bytes);
+        Ok(UsersRead::Changed { users: Arc::new(file.users), bytes })
+    }
+
+    /// Remembers how opening a token went.
+    fn note_token(&mut self, user: &UserId, token: &Result<Option<Token>, VaultError>) {
+        match token {
+            Ok(Some(token)) => {
+                self.locked.remove(user);
+                self.opened.insert(user.clone(), token.clone());
+            }
+            Ok(None) => {
+                self.locked.remove(user);
+            }
+            Err(error @ (VaultError::NoKeyOpens | VaultError::NoKey)) => {
+                if self.locked.insert(user.clone()) {
+                    error!(self.log, "a token cannot be opened and stays where it is"; "user" => user.as_str(),
+                        "error" => error.to_string(), "todo" => "add the key that sealed it to STATUSINATOR_VAULT_KEY");
+                }
+            }
+            Err(VaultError::Store(_)) => {}
+        }
+    }
+}
+
+impl Actor for StorageHelper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1024);
+    }
+}
+
+impl Supervised for StorageHelper {
+    fn restarting(&mut self, _ctx: &mut Self::Context) {
+        // A removal may have been cut short between the store and this: the vault is asked again.
+        self.opened.clear();
+        warn!(self.log, "restarting");
+    }
+}
+
+impl Handler<ReadUsers> for StorageHelper {
+    type Result = ResponseActFuture<Self, Result<UsersRead, UsersError>>;
+
+    fn handle(&mut self, _: ReadUsers, _ctx: &mut Self::Context) -> Self::Result {
+        let (shelf, known) = (self.shelf.clone(), self.version.clone());
+        let fetched = async move { shelf.users(known).await }.into_actor(self);
+        Box::pin(fetched.map(|fetched, helper, _| helper.take_in(fetched)))
+    }
+}
+
+impl Handler<GetPicture> for StorageHelper {
+    type Result = ResponseFuture<Result<Picture, PictureError>>;
+
+    fn handle(&mut self, get: GetPicture, _ctx: &mut Self::Context) -> Self::Result {
+        let shelf = self.shelf.clone();
+        Box::pin(async move { shelf.picture(&get.user, &get.link).await })
+    }
+}
+
+impl Handler<GetToken> for StorageHelper {
+    type Result = ResponseActFuture<Self, Result<Option<Token>, VaultError>>;
+
+    fn handle(&mut self, GetToken { user }: GetToken, _ctx: &mut Self::Context) -> Self::Result {
+        if let Some(token) = self.opened.get(&user) {
+            return Box::pin(actix::fut::ready(Ok(Some(token.clone()))));
+        }
+        let shelf = self.shelf.clone();
+        let read = async move {
+            let token = shelf.token(&user).await.map(|stored| stored.map(|stored| stored.token));
+            (user, token)
+        };
+        Box::pin(read.into_actor(self).map(|(user, token), helper, _| {
+            helper.note_token(&user, &token);
+            token
+        }))
+    }
+}
+
+impl Handler<PutToken> for StorageHelper {
+    type Result = ResponseActFuture<Self, Result<(), VaultError>>;
+
+    fn handle(&mut self, put: PutToken, _ctx: &mut Self::Context) -> Self::Result {
+        self.opened.remove(&put.user);
+        let shelf = self.shelf.clone();
+        let stored = Stored { token: put.token, at: self.clock.wall() };
+        let user = put.user;
+        let written = async move {
+            let written = shelf.put_token(&user, &stored).await;
+            (user, stored.token, written)
+        };
+        Box::pin(written.into_actor(self).map(move |(user, token, written), helper, _| {
+            if written.is_ok() {
+                info!(helper.log, "token stored"; "request" => put.request.to_string(), "user" => user.as_str());
+                helper.note_token(&user, &Ok(Some(token)));
+            }
+            written
+        }))
+    }
+}
+
+impl Handler<RemoveToken> for StorageHelper {
+    type Result = ResponseActFuture<Self, Result<bool, VaultError>>;
+
+    fn handle(&mut self, remove: RemoveToken, _ctx: &mut Self::Context) -> Self::Result {
+        let shelf = self.shelf.clone();
+        let removed = async move {
+            let removed = shelf.remove_token(&remove.user, &remove.which).await;
+            (remove.user, removed)
+        };
+        Box::pin(removed.into_actor(self).map(|(user, removed), helper, _| {
+            helper.opened.remove(&user);
+            removed
+        }))
+    }
+}
+
+impl Handler<TokenOwners> for StorageHelper {
+    type Result = ResponseFuture<Result<Vec<UserId>, VaultError>>;
+
+    fn handle(&mut self, _: TokenOwners, _ctx: &mut Self::Context) -> Self::Result {
+        let shelf = self.shelf.clone();
+        Box::pin(async move {
+            let keys = shelf.read(DEADLINE, shelf.store.list("tokens/")).await?;
+            Ok(keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok()).collect())
+        })
+    }
+}
+
+impl Handler<Observe> for StorageHelper {
+    type Result = Report;
+
+    fn handle(&mut self, _: Observe, _ctx: &mut Self::Context) -> Report {
+        let locked = (!self.locked.is_empty()).then(|| {
+            format!(
+                "no vault key opens the tokens of {} members; add the key that sealed them to STATUSINATOR_VAULT_KEY",
+                self.locked.len()
+            )
+        });
+        let snapshot = serde_json::json!({
+            "users_json_read": self.version.is_some(),
+            "tokens_opened": self.opened.len(),
+            "tokens_locked": self.locked.len(),
+        });
+        Report::of(snapshot, locked.into_iter().collect())
+    }
 }

@@ -1,6 +1,8 @@
 //! The metrics by name.
 
-/// What is measured. The text of each is its name in CSV files and settings.
+use std::str::FromStr;
+
+/// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// From an accepted event's arrival to the end of its request, ms.
@@ -19,4 +21,57 @@ pub enum Metric {
     OnboardedUsers,
     /// Size of `users.json`, bytes.
     DatastoreSize,
+}
+
+impl Metric {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 8] = [
+        Self::RequestLifecycleDuration,
+        Self::EventParsingLatency,
+        Self::InboundRequestQueueSize,
+        Self::DeadLetterQueueSize,
+        Self::S3FetchLatency,
+        Self::SlackApiLatency,
+        Self::OnboardedUsers,
+        Self::DatastoreSize,
+    ];
+
+    /// The metric's name in files and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RequestLifecycleDuration => "request_lifecycle_duration",
+            Self::EventParsingLatency => "event_parsing_latency",
+            Self::InboundRequestQueueSize => "inbound_request_queue_size",
+            Self::DeadLetterQueueSize => "dead_letter_queue_size",
+            Self::S3FetchLatency => "s3_fetch_latency",
+            Self::SlackApiLatency => "slack_api_latency",
+            Self::OnboardedUsers => "onboarded_users",
+            Self::DatastoreSize => "datastore_size",
+        }
+    }
+
+    /// What its values count.
+    pub fn units(self) -> &'static str {
+        match self {
+            Self::RequestLifecycleDuration
+            | Self::EventParsingLatency
+            | Self::S3FetchLatency
+            | Self::SlackApiLatency => "ms",
+            Self::InboundRequestQueueSize | Self::DeadLetterQueueSize | Self::OnboardedUsers => "count",
+            Self::DatastoreSize => "bytes",
+        }
+    }
+}
+
+/// Tells that a text is no metric's name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a metric")]
+pub struct UnknownMetric;
+
+impl FromStr for Metric {
+    type Err = UnknownMetric;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMetric> {
+        Self::ALL.into_iter().find(|metric| metric.name() == text).ok_or(UnknownMetric)
+    }
 }

@@ -44,7 +44,9 @@ impl Outcome {
     /// What a failed call means for a part.
     pub(super) fn of_error(error: &SlackError) -> Self {
         match error {
-            SlackError::MustWait { until, slack_said } => Self::Wait { until: *until, slack_said: *slack_said },
+            SlackError::MustWait { until, slack_said } => {
+                Self::Wait { until: *until, slack_said: *slack_said }
+            }
             SlackError::Suspended => Self::Suspended,
             SlackError::DeadToken(code) => Self::Dead { token: None, code: code.clone() },
             SlackError::Refused(code) => Self::Refused(code.clone()),
@@ -65,7 +67,13 @@ impl Outcome {
 const NO_PAID_PLAN: [&str; 4] = ["invalid_user", "paid_only", "paid_teams_only", "not_paid"];
 
 impl Life {
-    pub(super) async fn outcome(&self, part: Part, profile: &Profile, preset: &Preset, wanted: &Wanted) -> Outcome {
+    pub(super) async fn outcome(
+        &self,
+        part: Part,
+        profile: &Profile,
+        preset: &Preset,
+        wanted: &Wanted,
+    ) -> Outcome {
         let record = self.recall().await;
         let keyring = match self.keyring(&record).await {
             Ok(keyring) => keyring,
@@ -96,7 +104,9 @@ impl Life {
             return Outcome::Applied { sent: false };
         }
         if name.is_empty() || name.chars().count() > longest {
-            return Outcome::Refused(format!("the preset's name is empty or longer than {longest} characters"));
+            return Outcome::Refused(format!(
+                "the preset's name is empty or longer than {longest} characters"
+            ));
         }
         let Some(token) = keyring.token(Part::Name) else { return Outcome::Skipped };
         let set = SetName {
@@ -235,7 +245,13 @@ impl Life {
     }
 
     /// A dead token of the member's leaves the vault; then the next token, or none, has its turn.
-    async fn dead_token(&self, part: Part, wanted: &Wanted, token: Option<Token>, code: &str) -> Option<Instant> {
+    async fn dead_token(
+        &self,
+        part: Part,
+        wanted: &Wanted,
+        token: Option<Token>,
+        code: &str,
+    ) -> Option<Instant> {
         // Without a token named it was the bot's: `SlackClient` deals with that.
         let token = token?;
         let which = Which::This(token.fingerprint());
@@ -268,6 +284,8 @@ fn advice(code: &str) -> &'static str {
         }
         "bad_image" | "too_large" | "too_many_frames" => "upload the picture again",
         "user_not_found" | "user_not_visible" => "remove the member's presets if he has left",
-        _ => "see the error's name in slack's documentation; it is tried again when status, preset or token change",
+        _ => {
+            "see the error's name in slack's documentation; it is tried again when status, preset or token change"
+        }
     }
 }

@@ -1,21 +1,23 @@
 //! The methods we call, with what Slack says of each.
 
+use std::time::Duration;
+
 /// A method of the Web API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
-    /// `auth.test`.
+    /// `auth.test`: whose token it is (<https://docs.slack.dev/reference/methods/auth.test>).
     AuthTest,
-    /// `users.profile.get`.
+    /// `users.profile.get` (<https://docs.slack.dev/reference/methods/users.profile.get>).
     UsersProfileGet,
-    /// `users.profile.set`.
+    /// `users.profile.set` (<https://docs.slack.dev/reference/methods/users.profile.set>).
     UsersProfileSet,
-    /// `users.setPhoto`.
+    /// `users.setPhoto` (<https://docs.slack.dev/reference/methods/users.setPhoto>).
     UsersSetPhoto,
-    /// `users.info`.
+    /// `users.info` (<https://docs.slack.dev/reference/methods/users.info>).
     UsersInfo,
-    /// `users.list`.
+    /// `users.list` (<https://docs.slack.dev/reference/methods/users.list>).
     UsersList,
-    /// `oauth.v2.access`.
+    /// `oauth.v2.access` (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
     OauthV2Access,
 }
 
@@ -30,6 +32,30 @@ impl Method {
             Self::UsersInfo => "users.info",
             Self::UsersList => "users.list",
             Self::OauthV2Access => "oauth.v2.access",
+        }
+    }
+
+    /// How many calls a minute all tokens of the app may make in a workspace. `auth.test` is only said to allow
+    /// hundreds (<https://docs.slack.dev/apis/web-api/rate-limits>).
+    pub fn calls_a_minute(self) -> usize {
+        match self {
+            Self::UsersSetPhoto | Self::UsersList => 20,
+            Self::UsersProfileSet => 50,
+            Self::UsersProfileGet | Self::UsersInfo | Self::AuthTest => 100,
+            Self::OauthV2Access => 600,
+        }
+    }
+
+    /// Whether a call changes nothing.
+    pub fn is_read(self) -> bool {
+        matches!(self, Self::UsersProfileGet | Self::UsersInfo | Self::UsersList | Self::AuthTest)
+    }
+
+    /// How long an answer may take, its body included.
+    pub fn deadline(self) -> Duration {
+        match self {
+            Self::UsersSetPhoto => Duration::from_secs(30),
+            _ => Duration::from_secs(10),
         }
     }
 }

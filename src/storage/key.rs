@@ -31,6 +31,11 @@ impl Key {
         Self("workspace".into())
     }
 
+    /// `users-json-seen`, in the state folder: that `users.json` was there.
+    pub fn users_seen() -> Self {
+        Self("users-json-seen".into())
+    }
+
     /// `members/<user>`, in the state folder: what was seen of him and applied to him.
     pub fn member(user: &UserId) -> Self {
         Self(format!("members/{user}"))

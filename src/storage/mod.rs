@@ -1,16 +1,18 @@
 //! Where `users.json`, pictures, sealed tokens and the service's own state lie.
 
+#[cfg(test)]
 pub mod conformance;
 pub mod key;
 pub mod local;
 pub mod memory;
+pub mod users_file;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use key::Key;
 pub use local::LocalStorage;
-pub use memory::MemoryStorage;
+pub use memory::{MemoryStorage, StoreFault};
 
 /// Names one state of one object, like an ETag: another state has another version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,4 +1,11 @@
 //! Settings: read from flags, environment and `.env`, all checked at once.
+//!
+//! [`settings`] lists them, [`sources`] finds each one's text, [`read`] makes a [`Config`] of the texts.
+
+pub mod cli;
+pub mod read;
+pub mod settings;
+pub mod sources;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -32,6 +39,22 @@ pub struct Config {
     pub metrics_disabled: BTreeSet<Metric>,
     /// How long a stop may take to finish accepted requests.
     pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// Where a member authorises the app; `None` without a client.
+    pub fn install_link(&self) -> Option<String> {
+        self.slack.client.as_ref()?;
+        Some(self.public("slack/install"))
+    }
+
+    /// The public address of a path, which begins without a slash; the path alone when no address is configured.
+    pub fn public(&self, path: &str) -> String {
+        match &self.public_url {
+            Some(url) => format!("{}/{path}", url.as_str().trim_end_matches('/')),
+            None => format!("/{path}"),
+        }
+    }
 }
 
 /// Which store.

@@ -1,0 +1,117 @@
+//! The command line: commands, and a flag for every setting that is no secret.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::{
+    settings::{SETTINGS, Setting},
+    sources::Texts,
+};
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// `serve`, with the settings given as flags.
+    Serve(Texts),
+    /// `demo`; with `--once` it plays the scenario and ends.
+    Demo {
+        /// Whether to play the scenario and end.
+        once: bool,
+    },
+}
+
+/// The command line's grammar.
+pub fn command() -> Command {
+    Command::new("statusinator")
+        .about("Sets Slack members' names and pictures to the pair that each keeps for his status emoji")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(false)
+        .subcommand(serve())
+        .subcommand(demo())
+}
+
+fn serve() -> Command {
+    let flags = SETTINGS.iter().filter(|setting| !setting.is_secret).map(flag);
+    Command::new("serve")
+        .about("Runs the service until SIGTERM or SIGINT, then finishes what it accepted")
+        .args(flags)
+        .after_help(secrets())
+}
+
+fn demo() -> Command {
+    Command::new("demo")
+        .about("Runs the service against a simulated Slack, without any setting")
+        .long_about(
+            "Runs the service against a simulated Slack workspace in the same process, on a temporary folder and without \
+             any setting. Prints the address of a page on which to pick a member and an emoji and to watch his name and \
+             picture change.",
+        )
+        .arg(
+            Arg::new("once")
+                .long("once")
+                .action(ArgAction::SetTrue)
+                .help("Plays a scenario in the terminal and ends; exit status 0 only if every profile ended as its preset says"),
+        )
+}
+
+fn flag(setting: &Setting) -> Arg {
+    let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    Arg::new(setting.variable)
+        .long(setting.flag())
+        .value_name("VALUE")
+        .help(format!("{}{default} [env: {}]", setting.help, setting.variable))
+}
+
+/// Secrets have no flag; the help names their variables.
+fn secrets() -> String {
+    let lines = SETTINGS.iter().filter(|setting| setting.is_secret);
+    let lines: String =
+        lines.map(|setting| format!("  {:<24} {}\n", setting.variable, setting.help)).collect();
+    format!(
+        "Secrets come from the environment, or from the file that the variable with _FILE at its end names:\n{lines}\n\
+         Flags go before the environment, the environment before .env in the working folder."
+    )
+}
+
+/// What the command line asks for.
+pub fn asked(matches: &ArgMatches) -> Asked {
+    match matches.subcommand() {
+        Some(("demo", demo)) => Asked::Demo { once: demo.get_flag("once") },
+        Some((_, serve)) => Asked::Serve(flags(serve)),
+        None => Asked::Serve(Texts::new()),
+    }
+}
+
+fn flags(matches: &ArgMatches) -> Texts {
+    let given = SETTINGS.iter().filter(|setting| !setting.is_secret).filter_map(|setting| {
+        let text = matches.get_one::<String>(setting.variable)?;
+        Some((setting.variable.to_owned(), text.clone()))
+    });
+    given.collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_becomes_its_settings_text() {
+        let matches =
+            command().try_get_matches_from(["statusinator", "serve", "--queue-capacity", "3"]).unwrap();
+
+        let Asked::Serve(flags) = asked(&matches) else { unreachable!("serve was asked for") };
+
+        assert_eq!(flags["STATUSINATOR_QUEUE_CAPACITY"], "3");
+    }
+
+    #[test]
+    fn secrets_have_no_flag() {
+        assert!(command().try_get_matches_from(["statusinator", "serve", "--slack-bot-token", "x"]).is_err());
+    }
+}

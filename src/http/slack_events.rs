@@ -1,0 +1,237 @@
+//! `POST /slack/events`: what Slack tells us, verified, read and answered within its three seconds.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, ResponseError as _,
+    dev::Payload,
+    error::PayloadError,
+    web::{Bytes, BytesMut, Data},
+};
+use futures_util::{StreamExt as _, future::LocalBoxFuture};
+use secrecy::ExposeSecret as _;
+use slog::{debug, info, warn};
+
+use crate::{
+    actors::event_listener::{Answer, AppRateLimited, Ignored, Missed, Receive, Revoke, Revoked},
+    clock,
+    domain::{Emoji, RequestId},
+    logging::escape,
+    metrics::Metric,
+};
+
+use super::{
+    HttpState,
+    callback::{self, Callback, Event, User},
+    error::ApiError,
+    signature,
+};
+
+/// How large a body may be, in bytes.
+const BODY_AT_MOST: usize = 1024 * 1024;
+/// How long the listener may take: Slack waits three seconds, and wants an answer within them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A body that Slack signed, and when it arrived.
+pub struct Signed {
+    body: Bytes,
+    received: clock::Instant,
+    began: Instant,
+    is_retry: bool,
+}
+
+impl FromRequest for Signed {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+            let declared = header("content-length").and_then(|text| text.parse().ok());
+            let body = read(payload, declared).await?;
+            let state = request.app_data::<Data<HttpState>>().ok_or(ApiError::Unanswered)?;
+            let (received, began) = (clock::Instant::now(), Instant::now());
+            let (timestamp, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
+            let secret = state.signing_secret.expose_secret();
+            signature::verify(secret, timestamp, signature, &body, state.clock.unix()).map_err(|_| {
+                warn!(state.log, "a request was refused: its signature is missing, stale or wrong";
+                    "todo" => "none if it is not from slack; else see SLACK_SIGNING_SECRET and this machine's clock");
+                ApiError::BadSignature
+            })?;
+            Ok(Self { body, received, began, is_retry: header("x-slack-retry-num").is_some() })
+        })
+    }
+}
+
+/// Reads the body to its end, or to the limit.
+async fn read(mut payload: Payload, declared: Option<usize>) -> Result<Bytes, ApiError> {
+    if declared.is_some_and(|length| length > BODY_AT_MOST) {
+        return Err(ApiError::TooLarge);
+    }
+    let mut body = BytesMut::with_capacity(declared.unwrap_or(4096));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Overflow => ApiError::TooLarge,
+            _ => ApiError::CutOff,
+        })?;
+        if body.len() + chunk.len() > BODY_AT_MOST {
+            return Err(ApiError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Acknowledges what Slack tells; the work comes afterwards.
+pub async fn receive(signed: Signed, state: Data<HttpState>) -> HttpResponse {
+    answer(&signed, &state).await.unwrap_or_else(|error| error.error_response())
+}
+
+fn ok() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+async fn answer(signed: &Signed, state: &HttpState) -> Result<HttpResponse, ApiError> {
+    let callback = callback::parse(&signed.body).map_err(|_| ApiError::NotAnObject)?;
+    state.recorder.took(Metric::EventParsingLatency, signed.began.elapsed());
+    if callback.kind.text() == Some("url_verification") {
+        let challenge = callback.challenge.text().unwrap_or_default().to_owned();
+        return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(challenge));
+    }
+    if state.is_draining.load(Ordering::Relaxed) {
+        return Err(ApiError::Draining);
+    }
+    if is_of_another_workspace(&callback, state) {
+        return Ok(ok());
+    }
+    match (callback.kind.text(), &callback.event.0) {
+        (Some("app_rate_limited"), _) => {
+            let minute = callback.minute_rate_limited.0.unwrap_or_else(|| state.clock.unix());
+            state.rate_limited.do_send(AppRateLimited { request: RequestId::random(), minute });
+            Ok(ok())
+        }
+        (Some("event_callback"), Some(event)) => on_event(signed, &callback, event, state).await,
+        _ => Ok(ok()),
+    }
+}
+
+/// While the workspace is not known, nothing is taken for another's: the listener does nothing then anyway.
+fn is_of_another_workspace(callback: &Callback<'_>, state: &HttpState) -> bool {
+    let snapshot = state.directory.load();
+    match (&snapshot.team, callback.team_id.text()) {
+        (Some(team), Some(of)) => team.0 != of,
+        _ => false,
+    }
+}
+
+async fn on_event(
+    signed: &Signed,
+    callback: &Callback<'_>,
+    event: &Event<'_>,
+    state: &HttpState,
+) -> Result<HttpResponse, ApiError> {
+    match event.kind.text() {
+        Some("user_change" | "user_status_changed" | "user_profile_changed") => {
+            let Some(user) = &event.user.0 else { return Ok(ok()) };
+            on_change(signed, callback, user, state).await
+        }
+        Some("tokens_revoked") => {
+            let named = event.tokens.0.as_ref().and_then(|tokens| tokens.oauth.0.as_ref());
+            let users = named.into_iter().flatten().filter_map(|id| id.text()?.parse().ok()).collect();
+            revoke(callback, Revoked::Members(users), state).await
+        }
+        Some("app_uninstalled") => revoke(callback, Revoked::Everybody, state).await,
+        _ => Ok(ok()),
+    }
+}
+
+async fn revoke(
+    callback: &Callback<'_>,
+    whose: Revoked,
+    state: &HttpState,
+) -> Result<HttpResponse, ApiError> {
+    let request = RequestId::random();
+    info!(state.log, "tokens were revoked at slack"; "request" => request.to_string());
+    let at = callback.event_time.0.unwrap_or_else(|| state.clock.unix());
+    let event_time = UNIX_EPOCH.checked_add(Duration::from_secs(at)).unwrap_or_else(|| state.clock.wall());
+    let revoked = state.revoke.send(Revoke { request, whose, event_time });
+    tokio::time::timeout(PATIENCE, revoked).await.map_err(|_| ApiError::Unanswered)??;
+    Ok(ok())
+}
+
+async fn on_change(
+    signed: &Signed,
+    callback: &Callback<'_>,
+    user: &User<'_>,
+    state: &HttpState,
+) -> Result<HttpResponse, ApiError> {
+    let Some(id) = user.id.text().filter(|_| is_one_of_ours(user, state)) else { return Ok(ok()) };
+    if !state.directory.has(id) {
+        if state.directory.note_miss() {
+            state.missed.do_send(Missed);
+        }
+        return Ok(ok());
+    }
+    let Ok(id) = id.parse() else { return Ok(ok()) };
+    let profile = user.profile.0.as_ref();
+    let event = Receive {
+        request: RequestId::random(),
+        event_id: callback.event_id.text().map(str::to_owned),
+        user: id,
+        emoji: profile.and_then(|profile| profile.status_emoji.text()).map(Emoji::new),
+        expiration: profile.and_then(|profile| profile.status_expiration.0),
+        is_retry: signed.is_retry,
+        received: signed.received,
+    };
+    let received = tokio::time::timeout(PATIENCE, state.receive.send(event.clone())).await;
+    let answer = received.map_err(|_| ApiError::Unanswered)??;
+    log(&event, answer, state);
+    match answer {
+        Answer::Queued | Answer::Diverted | Answer::Ignored(_) => Ok(ok()),
+        Answer::Busy => Err(ApiError::Busy),
+        Answer::Overloaded => Err(ApiError::Overloaded),
+    }
+}
+
+/// Neither a stranger, nor a bot, nor a closed account, nor another workspace's member.
+fn is_one_of_ours(user: &User<'_>, state: &HttpState) -> bool {
+    let snapshot = state.directory.load();
+    let is_elsewhere = match (&snapshot.team, user.team_id.text()) {
+        (Some(team), Some(of)) => team.0 != of,
+        _ => false,
+    };
+    !(is_elsewhere || user.is_stranger.is_true() || user.deleted.is_true() || user.is_bot.is_true())
+}
+
+fn log(event: &Receive, answer: Answer, state: &HttpState) {
+    let (request, user) = (event.request.to_string(), event.user.as_str());
+    let emoji =
+        event.emoji.as_ref().map_or_else(|| "(untold)".to_owned(), |emoji| escape(&emoji.to_string()));
+    match answer {
+        Answer::Queued => {
+            info!(state.log, "event queued"; "request" => request, "user" => user, "emoji" => emoji)
+        }
+        Answer::Diverted => {
+            info!(state.log, "event queued as a dead letter"; "request" => request, "user" => user, "emoji" => emoji);
+        }
+        Answer::Ignored(why) => {
+            let why = match why {
+                Ignored::Unchanged => "unchanged",
+                Ignored::Duplicate => "duplicate",
+                Ignored::NotOnboarded => "not onboarded",
+                Ignored::Starting => "starting",
+            };
+            debug!(state.log, "event needs nothing"; "request" => request, "user" => user, "why" => why);
+        }
+        Answer::Busy | Answer::Overloaded => {
+            let queues =
+                if answer == Answer::Busy { "the request queue is full" } else { "both queues are full" };
+            warn!(state.log, "event refused, a pass follows"; "request" => request, "user" => user, "why" => queues,
+                "todo" => "if this is frequent, raise STATUSINATOR_QUEUE_CAPACITY or STATUSINATOR_WORKERS");
+        }
+    }
+}
