@@ -1,0 +1,10 @@
+//! The whole application over HTTP, against a simulated Slack that is as strict as the real one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod consent;
+mod harness;
+mod life;
+mod looks;
+mod stop;
+mod throttling;
+mod webhook;
