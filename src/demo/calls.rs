@@ -42,7 +42,9 @@ pub struct FilePart {
 impl ApiRequest {
     /// An argument, from wherever the call has it.
     pub fn argument(&self, name: &str) -> Option<String> {
-        let of_list = |list: &[(String, String)]| list.iter().find(|(key, _)| key == name).map(|(_, text)| text.clone());
+        let of_list = |list: &[(String, String)]| {
+            list.iter().find(|(key, _)| key == name).map(|(_, text)| text.clone())
+        };
         let of_json = || self.json.as_ref()?.get(name)?.as_str().map(str::to_owned);
         of_list(&self.query).or_else(|| of_list(&self.form)).or_else(of_json)
     }

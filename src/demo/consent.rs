@@ -38,9 +38,13 @@ pub async fn ask(wish: Option<Query<Wish>>, slack: Data<SimulatedSlack>) -> Http
     let Some(Query(wish)) = wish else { return wrong("client_id and redirect_uri are needed") };
     let (is_known, people) = {
         let workspace = slack.lock();
-        let is_known = workspace.app.client_id == wish.client_id && workspace.may_return_to(&wish.redirect_uri);
+        let is_known =
+            workspace.app.client_id == wish.client_id && workspace.may_return_to(&wish.redirect_uri);
         let members = workspace.people.values().filter(|person| !person.is_bot && !person.deleted);
-        (is_known, members.map(|person| (person.id.to_string(), person.real_name.clone())).collect::<Vec<_>>())
+        (
+            is_known,
+            members.map(|person| (person.id.to_string(), person.real_name.clone())).collect::<Vec<_>>(),
+        )
     };
     if !is_known {
         return wrong("the client id or the redirect URI is not this app's");
@@ -79,7 +83,9 @@ pub async fn ask(wish: Option<Query<Wish>>, slack: Data<SimulatedSlack>) -> Http
 
 /// `POST /oauth/v2/authorize`: sends the browser back to the app.
 pub async fn answer(decision: Form<Decision>, slack: Data<SimulatedSlack>) -> HttpResponse {
-    let Ok(mut back) = Url::parse(&decision.redirect_uri) else { return wrong("the redirect URI is no address") };
+    let Ok(mut back) = Url::parse(&decision.redirect_uri) else {
+        return wrong("the redirect URI is no address");
+    };
     if decision.decision == "allow" {
         let scopes: Vec<String> = decision.user_scope.split(',').map(str::to_owned).collect();
         let user = decision.user.parse::<UserId>().ok();
@@ -94,7 +100,9 @@ pub async fn answer(decision: Form<Decision>, slack: Data<SimulatedSlack>) -> Ht
 }
 
 fn wrong(why: &str) -> HttpResponse {
-    HttpResponse::BadRequest().content_type("text/plain; charset=utf-8").body(format!("simulated Slack: {why}"))
+    HttpResponse::BadRequest()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("simulated Slack: {why}"))
 }
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:0}\

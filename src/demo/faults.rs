@@ -56,7 +56,8 @@ impl Fault {
     /// Takes the effect of the first fault that befalls the call.
     pub fn take(faults: &mut Vec<Self>, method: &str, user: Option<&UserId>) -> Option<Effect> {
         let befalls = |fault: &Self| {
-            fault.method.as_deref().is_none_or(|it| it == method) && fault.user.as_ref().is_none_or(|it| Some(it) == user)
+            fault.method.as_deref().is_none_or(|it| it == method)
+                && fault.user.as_ref().is_none_or(|it| Some(it) == user)
         };
         let place = faults.iter().position(befalls)?;
         let effect = faults[place].effect.clone();

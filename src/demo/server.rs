@@ -91,7 +91,8 @@ async fn api(
         }
         _ => {}
     }
-    let answer = effect.as_ref().and_then(SimulatedSlack::fault_answer).unwrap_or_else(|| slack.answer(&call));
+    let answer =
+        effect.as_ref().and_then(SimulatedSlack::fault_answer).unwrap_or_else(|| slack.answer(&call));
     slack.note(&call, at, Some(&answer));
     let slow = match effect {
         Some(Effect::SlowBody(wait)) => Some(wait),
@@ -102,7 +103,10 @@ async fn api(
 
 /// Begins an answer that never gets whole: the connection is cut within its body.
 fn cut_off() -> Result<HttpResponse, actix_web::Error> {
-    let broken = stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))]);
+    let broken = stream::iter([
+        Ok(Bytes::from_static(b"{")),
+        Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe)),
+    ]);
     Ok(HttpResponse::Ok().no_chunking(100).streaming(broken))
 }
 
@@ -125,8 +129,14 @@ fn respond(answer: ApiResponse, slow: Option<std::time::Duration>) -> HttpRespon
     }
 }
 
-async fn understand(method: String, query: Vec<(String, String)>, request: &HttpRequest, body: Bytes) -> ApiRequest {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+async fn understand(
+    method: String,
+    query: Vec<(String, String)>,
+    request: &HttpRequest,
+    body: Bytes,
+) -> ApiRequest {
+    let header =
+        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let content_type = header("content-type").unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
     let mut call = ApiRequest {

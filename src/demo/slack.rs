@@ -62,6 +62,11 @@ impl SimulatedSlack {
         self.lock().set_status(user, emoji, text, expiration, self.clock.unix());
     }
 
+    /// Statuses whose time is over end.
+    pub fn expire(&self) {
+        self.lock().expire(self.clock.unix());
+    }
+
     /// A member changes his name by hand.
     pub fn set_name_by_hand(&self, user: &UserId, name: &str) {
         let mut workspace = self.lock();
@@ -129,7 +134,8 @@ impl SimulatedSlack {
         }
         let code = format!("code-{}", workspace.next());
         let at = Instant::now();
-        let consent = Code { user: user.clone(), scopes: scopes.to_vec(), redirect_uri: redirect_uri.to_owned(), at };
+        let consent =
+            Code { user: user.clone(), scopes: scopes.to_vec(), redirect_uri: redirect_uri.to_owned(), at };
         workspace.codes.insert(code.clone(), consent);
         Some(code)
     }
@@ -152,7 +158,9 @@ impl SimulatedSlack {
             Effect::Status(status) => Some(ApiResponse { status: *status, ..ApiResponse::error("") }),
             Effect::Error(code) => Some(ApiResponse::error(code)),
             Effect::RateLimited(retry_after) => Some(ApiResponse::rate_limited(*retry_after)),
-            Effect::Garbage(body) => Some(ApiResponse { body: body.clone().into(), ..ApiResponse::error("") }),
+            Effect::Garbage(body) => {
+                Some(ApiResponse { body: body.clone().into(), ..ApiResponse::error("") })
+            }
             _ => None,
         }
     }
@@ -183,7 +191,9 @@ impl Workspace {
     /// Whether the address is registered, or lies below one that is.
     pub fn may_return_to(&self, address: &str) -> bool {
         self.app.redirect_urls.iter().any(|known| {
-            address.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || known.ends_with('/'))
+            address
+                .strip_prefix(known.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || known.ends_with('/'))
         })
     }
 }

@@ -48,9 +48,13 @@ impl Transport for SimulatedSlack {
 fn as_request(call: Call) -> ApiRequest {
     let authorization = match &call.auth {
         Auth::Bearer(token) => format!("Bearer {}", token.expose()),
-        Auth::Basic { id, secret } => format!("Basic {}", STANDARD.encode(format!("{id}:{}", secret.expose()))),
+        Auth::Basic { id, secret } => {
+            format!("Basic {}", STANDARD.encode(format!("{id}:{}", secret.expose())))
+        }
     };
-    let owned = |list: Vec<(&'static str, String)>| list.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+    let owned = |list: Vec<(&'static str, String)>| {
+        list.into_iter().map(|(key, text)| (key.to_owned(), text)).collect()
+    };
     let mut request = ApiRequest {
         method: call.method.name().to_owned(),
         verb: "POST".to_owned(),
@@ -73,7 +77,8 @@ fn as_request(call: Call) -> ApiRequest {
         Body::Image { bytes, content_type } => {
             "multipart/form-data".clone_into(&mut request.content_type);
             let (name, file_name) = ("image".to_owned(), Some("picture".to_owned()));
-            request.file = Some(FilePart { name, file_name, content_type: Some(content_type.to_owned()), bytes });
+            request.file =
+                Some(FilePart { name, file_name, content_type: Some(content_type.to_owned()), bytes });
         }
     }
     request

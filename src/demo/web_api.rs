@@ -50,7 +50,8 @@ impl Workspace {
             return ApiResponse::error(dead);
         }
         let about = self.about(request, &grant);
-        let write = matches!(request.method.as_str(), "users.profile.set" | "users.setPhoto").then_some((token.as_str(), &about));
+        let write = matches!(request.method.as_str(), "users.profile.set" | "users.setPhoto")
+            .then_some((token.as_str(), &about));
         let counted = self.windows.count(&request.method, write, now);
         if let Some(refused) = self.limited(request, counted) {
             return refused;
@@ -136,7 +137,8 @@ impl Workspace {
                 n.filter(|n| *n < self.people.len()).ok_or("invalid_cursor")?
             }
         };
-        let members: Vec<Value> = self.people.values().skip(from).take(limit).map(|it| it.object(&self.team)).collect();
+        let members: Vec<Value> =
+            self.people.values().skip(from).take(limit).map(|it| it.object(&self.team)).collect();
         let next = from + members.len();
         let cursor = if next < self.people.len() { format!("from-{next}") } else { String::new() };
         Ok(json!({ "ok": true, "members": members, "cache_ts": call.unix_now,
@@ -147,14 +149,16 @@ impl Workspace {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let basic = request.authorization.as_deref().and_then(|text| text.strip_prefix("Basic "));
         let basic = basic.and_then(|text| String::from_utf8(STANDARD.decode(text).ok()?).ok());
-        let (id, secret) = basic.as_deref().and_then(|text| text.split_once(':')).ok_or("invalid_client_id")?;
+        let (id, secret) =
+            basic.as_deref().and_then(|text| text.split_once(':')).ok_or("invalid_client_id")?;
         if id != self.app.client_id {
             return Err("invalid_client_id".into());
         }
         if secret != self.app.client_secret {
             return Err("bad_client_secret".into());
         }
-        let code = request.argument("code").and_then(|code| self.codes.remove(&code)).ok_or("invalid_code")?;
+        let code =
+            request.argument("code").and_then(|code| self.codes.remove(&code)).ok_or("invalid_code")?;
         if code.at + std::time::Duration::from_secs(600) <= now {
             return Err("invalid_code".into());
         }

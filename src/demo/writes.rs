@@ -25,7 +25,9 @@ pub(super) fn profile_set(workspace: &mut Workspace, call: &Authorised<'_>) -> A
         Some(json) => json.get("profile").cloned(),
         None => call.request.argument("profile").and_then(|text| serde_json::from_str(&text).ok()),
     };
-    let Some(Value::Object(fields)) = profile.filter(|profile| profile.as_object().is_some_and(|it| !it.is_empty())) else {
+    let Some(Value::Object(fields)) =
+        profile.filter(|profile| profile.as_object().is_some_and(|it| !it.is_empty()))
+    else {
         return Err(fault(workspace, call, "invalid_profile"));
     };
     for (field, value) in &fields {
@@ -56,11 +58,16 @@ pub(super) fn profile_set(workspace: &mut Workspace, call: &Authorised<'_>) -> A
 }
 
 /// Only an administrator on a paid plan changes others, and only those below him.
-fn may_change_others(workspace: &Workspace, call: &Authorised<'_>, target: &crate::domain::UserId) -> Result<(), String> {
+fn may_change_others(
+    workspace: &Workspace,
+    call: &Authorised<'_>,
+    target: &crate::domain::UserId,
+) -> Result<(), String> {
     if !workspace.paid_plan {
         return Err("invalid_user".into());
     }
-    let rank = |user| workspace.people.get(user).map_or(0, |it| u8::from(it.is_admin) + 2 * u8::from(it.is_owner));
+    let rank =
+        |user| workspace.people.get(user).map_or(0, |it| u8::from(it.is_admin) + 2 * u8::from(it.is_owner));
     match (rank(&call.grant.owner), rank(target)) {
         (0, _) => Err("not_admin".into()),
         (owner, target) if owner <= target => Err("cannot_update_admin_user".into()),
@@ -71,7 +78,9 @@ fn may_change_others(workspace: &Workspace, call: &Authorised<'_>, target: &crat
 /// `users.setPhoto` of the token's owner.
 pub(super) fn set_photo(workspace: &mut Workspace, call: &Authorised<'_>) -> Answer {
     user_token(workspace, call)?;
-    let Some(file) = call.request.file.as_ref().filter(|file| file.name == "image" && file.file_name.is_some()) else {
+    let Some(file) =
+        call.request.file.as_ref().filter(|file| file.name == "image" && file.file_name.is_some())
+    else {
         return Err(fault(workspace, call, "no_image_part"));
     };
     let format = image::guess_format(&file.bytes).ok();
@@ -84,7 +93,9 @@ pub(super) fn set_photo(workspace: &mut Workspace, call: &Authorised<'_>) -> Ans
     if wanted.is_none() || file.content_type.as_deref() != wanted {
         return Err(fault(workspace, call, "bad_image"));
     }
-    let Ok(image) = image::load_from_memory(&file.bytes) else { return Err(fault(workspace, call, "bad_image")) };
+    let Ok(image) = image::load_from_memory(&file.bytes) else {
+        return Err(fault(workspace, call, "bad_image"));
+    };
     let (width, height) = (image.width(), image.height());
     if width != height || !(512..=1024).contains(&width) {
         return Err(fault(workspace, call, "too_large"));

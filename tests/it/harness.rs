@@ -10,9 +10,7 @@ use statusinator::{
     actors::Observe,
     app::App,
     clock::Clock,
-    config::{
-        ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig,
-    },
+    config::{ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig},
     demo::{Answered, Delivery, Server, SimulatedSlack, pictures},
     domain::{UserId, Users},
     logging::{self, Lines},
@@ -117,7 +115,10 @@ impl Setup {
                 signing_secret: SECRET.into(),
                 bot_token: Token::new(bot),
                 admin_token: admin.map(Token::new),
-                client: Some(ClientConfig { id: "1000.2000".into(), secret: Token::new("simulated-client-secret") }),
+                client: Some(ClientConfig {
+                    id: "1000.2000".into(),
+                    secret: Token::new("simulated-client-secret"),
+                }),
                 name_field: NameField::DisplayName,
             },
             vault_keys: Vec::new(),
@@ -174,7 +175,8 @@ impl TestApp {
             std::future::pending::<()>(),
         ));
         let client = Client::builder().timeout(Duration::from_secs(20)).disable_redirects().finish();
-        let app = Self { slack, server, service, lines, client, config, base, folder, stop: Some(stop), running };
+        let app =
+            Self { slack, server, service, lines, client, config, base, folder, stop: Some(stop), running };
         app.ready().await;
         app
     }
@@ -199,7 +201,8 @@ impl TestApp {
     pub async fn settle(&self) {
         self.until("settled", async || {
             let queue = self.depths().await;
-            let idle = ["standby", "dead_letters", "working", "put_off", "looks"].iter().all(|key| queue[*key] == 0);
+            let idle =
+                ["standby", "dead_letters", "working", "put_off", "looks"].iter().all(|key| queue[*key] == 0);
             let reconciler = self.observe(&self.service.reconciler).await;
             idle && reconciler["pass_running"] == false && reconciler["last_pass_began_seconds_ago"].is_u64()
         })

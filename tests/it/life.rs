@@ -12,7 +12,10 @@ use crate::harness::{Setup, user};
 async fn a_status_change_reaches_name_and_picture() {
     let setup = Setup::new();
     let picture = setup.picture("U1", 10);
-    let app = setup.member("U1", json!({ ":palm_tree:": { "name": "Ann (away)", "picture": picture } })).start().await;
+    let app = setup
+        .member("U1", json!({ ":palm_tree:": { "name": "Ann (away)", "picture": picture } }))
+        .start()
+        .await;
 
     let answered = app.status("U1", ":palm_tree:").await;
 
@@ -22,7 +25,10 @@ async fn a_status_change_reaches_name_and_picture() {
     assert_eq!(app.photo("U1"), Some(pictures::square(10)));
     let request = &app.said("event queued")[0]["request"];
     for msg in ["part applied", "request ended"] {
-        assert!(app.said(msg).iter().any(|line| line["request"] == *request), "{msg} carries the event's uuid");
+        assert!(
+            app.said(msg).iter().any(|line| line["request"] == *request),
+            "{msg} carries the event's uuid"
+        );
     }
     app.finish().await;
 }
@@ -85,7 +91,8 @@ async fn without_a_preset_for_the_emoji_nothing_is_set() {
 async fn a_preset_may_have_only_a_name_or_only_a_picture() {
     let setup = Setup::new();
     let picture = setup.picture("U1", 10);
-    let app = setup.member("U1", json!({ ":n:": { "name": "N" }, ":p:": { "picture": picture } })).start().await;
+    let app =
+        setup.member("U1", json!({ ":n:": { "name": "N" }, ":p:": { "picture": picture } })).start().await;
 
     app.status("U1", ":n:").await;
     app.settle().await;
@@ -143,14 +150,18 @@ async fn a_change_by_hand_stays_until_the_status_changes() {
 async fn one_part_refused_does_not_hold_up_the_other() {
     let setup = Setup::new();
     let picture = setup.picture("U1", 10);
-    let app = setup.member("U1", json!({ ":a:": { "name": "see http://x", "picture": picture } })).start().await;
+    let app =
+        setup.member("U1", json!({ ":a:": { "name": "see http://x", "picture": picture } })).start().await;
 
     app.status("U1", ":a:").await;
     app.settle().await;
 
     assert_eq!((app.name("U1").as_str(), app.photo("U1").is_some()), ("U1 by birth", true));
     let refused = app.said("part refused");
-    assert_eq!((refused.len(), &refused[0]["error"], &refused[0]["part"]), (1, &json!("name_not_allowed"), &json!("name")));
+    assert_eq!(
+        (refused.len(), &refused[0]["error"], &refused[0]["part"]),
+        (1, &json!("name_not_allowed"), &json!("name"))
+    );
     assert!(refused[0]["todo"].as_str().is_some_and(|todo| !todo.is_empty()));
     let app = app.restart().await;
     app.settle().await;
@@ -199,7 +210,8 @@ async fn who_has_not_authorised_is_skipped_with_the_link_and_looked_at_when_he_d
 async fn a_name_goes_by_the_admin_token_and_a_picture_never() {
     let setup = Setup::new().admin(true);
     let picture = setup.picture("U1", 10);
-    let app = setup.stranger_to_the_app("U1", json!({ ":a:": { "name": "A", "picture": picture } })).start().await;
+    let app =
+        setup.stranger_to_the_app("U1", json!({ ":a:": { "name": "A", "picture": picture } })).start().await;
 
     app.status("U1", ":a:").await;
     app.settle().await;
@@ -227,7 +239,10 @@ async fn the_admin_tokens_owner_is_changed_by_it_like_by_his_own() {
 #[actix::test]
 async fn no_paid_plan_is_one_problem_and_no_line_per_member() {
     let presets = json!({ ":a:": { "name": "A" } });
-    let setup = Setup::new().admin(false).stranger_to_the_app("U1", presets.clone()).stranger_to_the_app("U2", presets);
+    let setup = Setup::new()
+        .admin(false)
+        .stranger_to_the_app("U1", presets.clone())
+        .stranger_to_the_app("U2", presets);
     let app = setup.start().await;
     app.status("U1", ":a:").await;
     app.status("U2", ":a:").await;
@@ -292,7 +307,8 @@ async fn retry_after_is_kept_and_the_worker_given_up_meanwhile() {
     app.until("another's is worked on", async || app.depths().await["working"] == 0).await;
     assert_eq!(app.depths().await["put_off"], 1);
     app.settle().await;
-    let sets: Vec<_> = app.slack.calls().into_iter().filter(|call| call.method == "users.profile.set").collect();
+    let sets: Vec<_> =
+        app.slack.calls().into_iter().filter(|call| call.method == "users.profile.set").collect();
     assert_eq!(sets.len(), 2);
     assert!(sets[1].at - sets[0].at >= Duration::from_secs(2));
     assert_eq!(app.name("U1"), "A");
@@ -301,7 +317,8 @@ async fn retry_after_is_kept_and_the_worker_given_up_meanwhile() {
 
 #[actix::test]
 async fn a_newer_request_replaces_one_that_was_put_off() {
-    let app = Setup::new().member("U1", json!({ ":a:": { "name": "A" }, ":b:": { "name": "B" } })).start().await;
+    let app =
+        Setup::new().member("U1", json!({ ":a:": { "name": "A" }, ":b:": { "name": "B" } })).start().await;
     app.slack.inject(Fault::next("users.profile.set", 1, Effect::RateLimited(Some(2))));
     app.status("U1", ":a:").await;
     app.until("it is put off", async || app.depths().await["put_off"] == 1).await;

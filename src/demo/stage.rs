@@ -1,0 +1,212 @@
+//! Sets the demo up: the simulated Slack and the service, in one process, on a temporary folder.
+
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use awc::Client;
+use slog::Logger;
+use tempfile::TempDir;
+use tokio::signal;
+use url::Url;
+
+use crate::{
+    app::{App, AppError},
+    clock::Clock,
+    config::{ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig},
+    domain::UserId,
+    logging,
+    slack::Token,
+};
+
+use super::{
+    Delivery, Server, SimulatedSlack,
+    page::{self, Watch},
+    scenario,
+    seed::{self, RESIDENTS},
+    slack::USER_SCOPES,
+};
+
+const SIGNING_SECRET: &str = "simulated-signing-secret";
+/// How often statuses that end are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+
+/// The demo's parts, once the service runs.
+pub struct Stage {
+    /// The simulated Slack.
+    pub slack: SimulatedSlack,
+    /// Where the service listens.
+    pub base: String,
+    client: Client,
+}
+
+impl Stage {
+    /// Goes a member's way through consent, as his browser would.
+    ///
+    /// # Errors
+    /// When the service does not answer as it should.
+    pub async fn authorise(&self, user: &UserId) -> anyhow::Result<()> {
+        let install = format!("{}/slack/install", self.base);
+        let answer = self.client.get(install).send().await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let header =
+            |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let location: Url = header("location").context("no redirection to the consent page")?.parse()?;
+        let cookie = header("set-cookie").context("no cookie")?;
+        let find = |name: &str| {
+            location.query_pairs().find(|(key, _)| key == name).map(|(_, text)| text.into_owned())
+        };
+        let redirect_uri = find("redirect_uri").context("no redirect_uri")?;
+        let code = self
+            .slack
+            .allow(user, &USER_SCOPES.map(str::to_owned), &redirect_uri)
+            .context("refused by slack")?;
+        let mut back: Url = redirect_uri.parse()?;
+        back.query_pairs_mut()
+            .append_pair("code", &code)
+            .append_pair("state", &find("state").context("no state")?);
+        let cookie = cookie.split(';').next().unwrap_or_default();
+        let answer = self.client.get(back.as_str()).insert_header(("Cookie", cookie)).send().await;
+        let answer = answer.map_err(|error| anyhow::anyhow!("{error}"))?;
+        ensure!(answer.status().is_success(), "consent ended with {}", answer.status());
+        Ok(())
+    }
+}
+
+/// Runs the demo until it is interrupted, or plays the scenario once.
+///
+/// # Errors
+/// When it cannot be set up; with `once`, also when a profile did not end as its preset says.
+pub async fn run(once: bool) -> Result<(), AppError> {
+    let folder =
+        tempfile::Builder::new().prefix("statusinator-demo-").tempdir().context("a temporary folder")?;
+    if once {
+        return play(&folder, &logging::silent()).await;
+    }
+    let (log, _flushed_when_dropped) = logging::start(
+        LogConfig { level: slog::Level::Info, format: LogFormat::Term },
+        &folder.path().join("logs"),
+    )
+    .context("a log file")?;
+    show(&folder, &log).await
+}
+
+async fn play(folder: &TempDir, log: &Logger) -> Result<(), AppError> {
+    let slack = workspace()?;
+    let server = Server::start(&slack, |_| {}).context("the simulated Slack")?;
+    let (app, stage) = build(folder.path(), &slack, &server, log).await?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = actix::spawn(app.run(stopped, std::future::pending::<()>()));
+    let played = scenario::play(&stage).await;
+    // It runs until it is told; when it ended by itself, that is what is told below.
+    let _ = stop.send(());
+    running.await.context("the service broke off")??;
+    server.stop().await;
+    Ok(played?)
+}
+
+async fn show(folder: &TempDir, log: &Logger) -> Result<(), AppError> {
+    let slack = workspace()?;
+    let watch = Watch::default();
+    let routes = page::routes(&watch);
+    let server = Server::start(&slack, routes).context("the simulated Slack")?;
+    let user_token = slack.user_token(&RESIDENTS[0].user()?);
+    let (app, stage) = build(folder.path(), &slack, &server, log).await?;
+    watch.set_install_link(format!("{}/slack/install", stage.base));
+    let begin = async {
+        for resident in RESIDENTS.iter().filter(|resident| resident.has_authorised) {
+            stage.authorise(&resident.user()?).await?;
+        }
+        let bot_token = app_token(&slack);
+        println!(
+            "\nThe demo runs; nothing leaves this machine. Ctrl-C ends it.\n\n  Page        http://{}/\n  Service     {}/\n  \
+             Web API     {}\n  Bot token   {bot_token}\n  User token  {user_token}\n",
+            server.address,
+            stage.base,
+            server.api_url(),
+        );
+        anyhow::Ok(())
+    };
+    let running = app.run(
+        async {
+            if let Err(error) = begin.await {
+                eprintln!("statusinator: {error:#}");
+                return;
+            }
+            // Without signals the demo ends at once, which is better than never.
+            let _ = signal::ctrl_c().await;
+        },
+        async {
+            // The first one ended the wait above.
+            let _ = signal::ctrl_c().await;
+        },
+    );
+    running.await?;
+    server.stop().await;
+    Ok(())
+}
+
+fn workspace() -> anyhow::Result<SimulatedSlack> {
+    let slack = SimulatedSlack::new("T0DEMO", false, Clock::System);
+    for resident in &RESIDENTS {
+        slack.lock().add(&resident.user()?, resident.name);
+    }
+    Ok(slack)
+}
+
+fn app_token(slack: &SimulatedSlack) -> String {
+    let workspace = slack.lock();
+    workspace
+        .grants
+        .iter()
+        .find(|(_, grant)| grant.is_bot)
+        .map(|(token, _)| token.clone())
+        .unwrap_or_default()
+}
+
+/// Builds the service on the folder, with events on their way to it.
+async fn build(
+    folder: &Path,
+    slack: &SimulatedSlack,
+    server: &Server,
+    log: &Logger,
+) -> Result<(App, Stage), AppError> {
+    let store = folder.join("store");
+    std::fs::create_dir_all(&store).context("the demo's store")?;
+    seed::furnish(&store)?;
+    // The public address must be known before the service binds it, so a free port is looked for first.
+    let bind = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("a free port")?;
+    let base = format!("http://{bind}");
+    slack.lock().app.redirect_urls = vec![format!("{base}/slack/oauth/callback")];
+    let app = slack.lock().app.clone();
+    let config = Config {
+        bind,
+        public_url: Some(base.parse().context("the service's address")?),
+        data_dir: folder.to_owned(),
+        store: StoreConfig::Folder(store),
+        slack: SlackConfig {
+            api_url: server.api_url().parse().context("the simulated Slack's address")?,
+            signing_secret: SIGNING_SECRET.into(),
+            bot_token: Token::new(slack.bot_token()),
+            admin_token: None,
+            client: Some(ClientConfig { id: app.client_id, secret: Token::new(app.client_secret) }),
+            name_field: NameField::DisplayName,
+        },
+        vault_keys: Vec::new(),
+        queue: QueueConfig { capacity: 10, dead_letter_capacity: 10, workers: 4 },
+        reconcile_interval: Some(Duration::from_secs(900)),
+        log: LogConfig { level: slog::Level::Info, format: LogFormat::Term },
+        metrics_disabled: Default::default(),
+        drain_timeout: Duration::from_secs(5),
+    };
+    let app = App::build(&config, log).await?;
+    let delivery = Delivery::to(format!("{base}/slack/events"), SIGNING_SECRET);
+    actix::spawn(delivery.run(slack.clone()));
+    let expiring = slack.clone();
+    actix::spawn(async move {
+        loop {
+            tokio::time::sleep(EXPIRE_EVERY).await;
+            expiring.expire();
+        }
+    });
+    let client = Client::builder().disable_redirects().finish();
+    Ok((app, Stage { slack: slack.clone(), base, client }))
+}
