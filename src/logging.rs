@@ -6,7 +6,7 @@
 
 use std::{
     fs::{DirBuilder, OpenOptions},
-    io::{self, Write},
+    io::{self, LineWriter, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -34,7 +34,8 @@ pub fn start(config: LogConfig, folder: &Path) -> io::Result<(Logger, slog_async
         LogFormat::Json => Box::new(Mutex::new(json(io::stdout())).map(ignore_errors)),
         LogFormat::Term => Box::new(Mutex::new(term()).map(ignore_errors)),
     };
-    let both = slog::Duplicate::new(to_stdout, Mutex::new(json(file)).map(ignore_errors)).ignore_res();
+    let both = slog::Duplicate::new(to_stdout, Mutex::new(json(LineWriter::new(file))).map(ignore_errors))
+        .ignore_res();
     let (writing, guard) = slog_async::Async::new(both)
         .chan_size(CHANNEL)
         .overflow_strategy(OverflowStrategy::DropAndReport)
@@ -59,11 +60,10 @@ fn json<W: Write>(to: W) -> slog_json::Json<W> {
     slog_json::Json::new(to)
         .set_newlines(true)
         .set_flush(true)
-        .add_key_value(o!(
-            "ts" => FnValue(|_| now()),
-            "level" => FnValue(|record| level_name(record.level())),
-            "msg" => FnValue(|record| record.msg().to_string()),
-        ))
+        // One call each: the pairs of one list are written last to first.
+        .add_key_value(o!("ts" => FnValue(|_| now())))
+        .add_key_value(o!("level" => FnValue(|record| level_name(record.level()))))
+        .add_key_value(o!("msg" => FnValue(|record| record.msg().to_string())))
         .build()
 }
 

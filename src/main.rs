@@ -27,8 +27,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: Texts) -> Result<(), AppError> {
-    let config = Sources::of_process(flags).map_err(|wrong| vec![wrong]).and_then(|sources| read(&sources));
-    let config = config.map_err(|wrong| AppError::Misconfigured(describe(&wrong)))?;
+    let config =
+        read(&Sources::of_process(flags)).map_err(|wrong| AppError::Misconfigured(describe(&wrong)))?;
     let (log, _flushed_when_dropped) =
         logging::start(config.log, &config.data_dir.join("logs")).map_err(|error| {
             AppError::Misconfigured(format!("STATUSINATOR_DATA_DIR: logs cannot be written: {error}"))

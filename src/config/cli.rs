@@ -55,11 +55,11 @@ fn demo() -> Command {
 }
 
 fn flag(setting: &Setting) -> Arg {
-    let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    let default = setting.default.map(|default| format!("[default: {default}] ")).unwrap_or_default();
     Arg::new(setting.variable)
         .long(setting.flag())
         .value_name("VALUE")
-        .help(format!("{}{default} [env: {}]", setting.help, setting.variable))
+        .help(format!("{}\n{default}[env: {}]", setting.help, setting.variable))
 }
 
 /// Secrets have no flag; the help names their variables.

@@ -39,8 +39,9 @@ impl Reader {
         let bind = self.parse("STATUSINATOR_BIND", "an address and a port, such as 127.0.0.1:3000", |text| {
             text.parse::<SocketAddr>().ok()
         });
-        let data_dir =
-            self.parse("STATUSINATOR_DATA_DIR", "a folder's path", |text| Some(PathBuf::from(text)));
+        let data_dir = self.parse("STATUSINATOR_DATA_DIR", "a folder's path", |text| {
+            (!text.is_empty()).then(|| text.into())
+        });
         let store = self.store(data_dir.clone());
         let public_url = self.public_url();
         let slack = self.slack(public_url.is_some());

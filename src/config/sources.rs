@@ -1,6 +1,6 @@
 //! Where a setting's text comes from: flag, else environment, else `.env`, else its default.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{cell::Cell, collections::BTreeMap, fs, io, path::Path};
 
 use super::settings::{SETTINGS, Setting};
 
@@ -33,17 +33,18 @@ pub struct Sources {
     pub environment: Texts,
     /// What `.env` in the working folder says.
     pub dotenv: Texts,
+    /// What of these could not be read, whatever setting it was meant for.
+    pub broken: Vec<Wrong>,
 }
 
 impl Sources {
     /// The flags given, the process's environment, and `.env` of the working folder if there is one.
-    ///
-    /// # Errors
-    /// When `.env` cannot be read.
-    pub fn of_process(flags: Texts) -> Result<Self, Wrong> {
+    pub fn of_process(flags: Texts) -> Self {
         let environment =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Ok(Self { flags, environment: environment.collect(), dotenv: dotenv(Path::new(".env"))? })
+        let mut broken = Vec::new();
+        let dotenv = dotenv(Path::new(".env"), &mut broken);
+        Self { flags, environment: environment.collect(), dotenv, broken }
     }
 
     /// A variable's text; an empty one counts as unset.
@@ -88,6 +89,7 @@ impl Sources {
 
     /// Every setting's text; what cannot be found out is noted as wrong.
     pub fn texts(&self, wrong: &mut Vec<Wrong>) -> Texts {
+        wrong.extend_from_slice(&self.broken);
         let mut texts = Texts::new();
         for setting in &SETTINGS {
             match self.find(setting) {
@@ -102,16 +104,62 @@ impl Sources {
     }
 }
 
-/// Reads a `.env` file; a missing one is empty.
-fn dotenv(path: &Path) -> Result<Texts, Wrong> {
-    let entries = match dotenvy::from_path_iter(path) {
-        Ok(entries) => entries,
-        Err(error) if error.not_found() => return Ok(Texts::new()),
-        Err(_) => return Err(Wrong::new(".env", "cannot be read")),
-    };
-    // The library's own words quote the line, which may hold a secret.
-    let entries: Result<Texts, _> = entries.collect();
-    entries.map_err(|_| Wrong::new(".env", "has a line that is not NAME=value (quote values with spaces)"))
+/// Reads a `.env` file; a missing one is empty. Every broken line is noted, and the others count.
+fn dotenv(path: &Path, broken: &mut Vec<Wrong>) -> Texts {
+    match fs::read_to_string(path) {
+        Ok(text) => parse_dotenv(&text, broken),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Texts::new(),
+        Err(error) => {
+            broken.push(Wrong::new(".env", format!("cannot be read: {error}")));
+            Texts::new()
+        }
+    }
+}
+
+fn parse_dotenv(text: &str, broken: &mut Vec<Wrong>) -> Texts {
+    let mut texts = Texts::new();
+    // The library takes a last line that ends in a blank for one that goes on.
+    let ended = format!("{}\n", text.trim_start_matches('\u{feff}'));
+    let lines_read = Cell::new(0);
+    for entry in dotenvy::from_read_iter(LineByLine { rest: ended.as_bytes(), lines_read: &lines_read }) {
+        match entry {
+            Ok((name, value)) => {
+                texts.insert(name, value);
+            }
+            Err(error) => {
+                let number = lines_read.get() - lines_in(&error).saturating_sub(1);
+                // The library's own words quote the line, which may hold a secret.
+                let problem = "is not NAME=value (quote values with spaces)";
+                broken.push(Wrong::new(format!(".env line {number}"), problem));
+            }
+        }
+    }
+    texts
+}
+
+/// How many lines the broken entry has: a quoted value may have several.
+fn lines_in(error: &dotenvy::Error) -> usize {
+    match error {
+        dotenvy::Error::LineParse(broken, _) => broken.lines().count(),
+        _ => 1,
+    }
+}
+
+/// Gives a line at a time and counts: the library does not tell where it is.
+struct LineByLine<'a> {
+    rest: &'a [u8],
+    lines_read: &'a Cell<usize>,
+}
+
+impl io::Read for LineByLine<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let line = self.rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let (now, rest) = self.rest.split_at(line.len().min(buffer.len()));
+        buffer[..now.len()].copy_from_slice(now);
+        self.rest = rest;
+        self.lines_read.set(self.lines_read.get() + usize::from(now.ends_with(b"\n")));
+        Ok(now.len())
+    }
 }
 
 #[cfg(test)]
@@ -173,9 +221,31 @@ mod tests {
         let path = folder.path().join(".env");
         fs::write(&path, "SLACK_BOT_TOKEN xoxb-secret 'x\n").unwrap();
 
-        let error = dotenv(&path).unwrap_err().to_string();
+        let mut broken = Vec::new();
+        dotenv(&path, &mut broken);
 
-        assert!(error.contains(".env") && !error.contains("xoxb"), "{error}");
-        assert!(dotenv(&folder.path().join("none")).unwrap().is_empty());
+        assert!(!format!("{broken:?}").contains("xoxb"), "{broken:?}");
+        assert_eq!(broken[0].name, ".env line 1");
+        assert!(dotenv(&folder.path().join("none"), &mut Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn each_broken_line_of_dotenv_is_numbered_and_the_others_count() {
+        let mut broken = Vec::new();
+
+        let read = parse_dotenv("A=1\nbroken\n# it's fine\nB=two words\nbroken\nC='3' ", &mut broken);
+
+        assert_eq!(read, texts(&[("A", "1"), ("C", "3")]));
+        let names: Vec<_> = broken.iter().map(|wrong| wrong.name.as_str()).collect();
+        assert_eq!(names, [".env line 2", ".env line 4", ".env line 5"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_named_by_the_line_that_opens_it() {
+        let mut broken = Vec::new();
+
+        parse_dotenv("A=1\nB=\"two\nC=3\n", &mut broken);
+
+        assert_eq!(broken[0].name, ".env line 2");
     }
 }
