@@ -1,6 +1,9 @@
 //! The rate limits as Slack keeps them (<https://docs.slack.dev/apis/web-api/rate-limits>): over any minute.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{clock::Instant, domain::UserId};
 
@@ -11,6 +14,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct Windows {
     calls: Vec<Counted>,
     writes: Vec<(Instant, String, UserId)>,
+    /// Methods that were answered `ratelimited`, and until when nobody may call them.
+    resting: BTreeMap<String, Instant>,
     /// Whether limits are off.
     pub are_off: bool,
 }
@@ -34,10 +39,18 @@ pub fn tier(method: &str) -> Option<usize> {
 }
 
 impl Windows {
+    /// The method was answered `ratelimited`: for so long nobody may call it.
+    pub fn rest(&mut self, method: &str, until: Instant) {
+        self.resting.insert(method.to_owned(), until);
+    }
+
     /// Counts a call. `Err` has the seconds to wait when it is one too many.
     pub fn count(&mut self, method: &str, write: Option<(&str, &UserId)>, now: Instant) -> Result<(), u64> {
         if self.are_off {
             return Ok(());
+        }
+        if let Some(until) = self.resting.get(method).filter(|until| **until > now) {
+            return Err(until.duration_since(now).as_secs() + 1);
         }
         self.calls.retain(|call| call.at + MINUTE > now);
         self.writes.retain(|(at, ..)| *at + MINUTE > now);
@@ -48,9 +61,12 @@ impl Windows {
         if let Some((token, user)) = write {
             let by_token = || self.writes.iter().filter(|(_, by, _)| by == token);
             let members: BTreeSet<&UserId> = by_token().map(|(.., of)| of).collect();
-            let too_many = !members.contains(user) && members.len() >= 30;
-            if too_many || by_token().filter(|(.., of)| of == user).count() >= 10 {
+            if !members.contains(user) && members.len() >= 30 {
                 return Err(wait(by_token().map(|(at, ..)| *at).min(), now));
+            }
+            let of_member = || by_token().filter(|(.., of)| of == user);
+            if of_member().count() >= 10 {
+                return Err(wait(of_member().map(|(at, ..)| *at).min(), now));
             }
             self.writes.push((now, token.to_owned(), user.clone()));
         }

@@ -1,6 +1,9 @@
 //! The handle on a simulated Slack: what a test or the demo does to it, and sees of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -132,7 +135,7 @@ impl SimulatedSlack {
         if !workspace.may_return_to(redirect_uri) {
             return None;
         }
-        let code = format!("code-{}", workspace.next());
+        let code = format!("code-{}", workspace.number());
         let at = Instant::now();
         let consent =
             Code { user: user.clone(), scopes: scopes.to_vec(), redirect_uri: redirect_uri.to_owned(), at };
@@ -144,7 +147,11 @@ impl SimulatedSlack {
     pub fn effect(&self, request: &ApiRequest) -> Option<Effect> {
         let mut workspace = self.lock();
         let about = workspace.whom(request);
-        Fault::take(&mut workspace.faults, &request.method, about.as_ref())
+        let effect = Fault::take(&mut workspace.faults, &request.method, about.as_ref());
+        if let Some(Effect::RateLimited(Some(seconds))) = effect {
+            workspace.windows.rest(&request.method, Instant::now() + Duration::from_secs(seconds));
+        }
+        effect
     }
 
     /// Answers a call as real Slack would.

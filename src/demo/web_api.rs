@@ -49,7 +49,11 @@ impl Workspace {
         if let Some(dead) = grant.dead {
             return ApiResponse::error(dead);
         }
-        let about = self.about(request, &grant);
+        if request.method == "users.setPhoto" && request.argument("user").is_some() {
+            // Real Slack sets the picture of the token's owner all the same: never what the caller meant.
+            self.violations.push("users.setPhoto: takes no user".into());
+        }
+        let about = Self::about(request, &grant);
         let write = matches!(request.method.as_str(), "users.profile.set" | "users.setPhoto")
             .then_some((token.as_str(), &about));
         let counted = self.windows.count(&request.method, write, now);
@@ -61,8 +65,11 @@ impl Workspace {
         respond(answer, Some(scopes))
     }
 
-    /// Whom a call is about: the member that it names, else the token's owner.
-    pub fn about(&self, request: &ApiRequest, grant: &Grant) -> UserId {
+    /// Whose profile a call writes: the member's that it names, else the token's owner's.
+    fn about(request: &ApiRequest, grant: &Grant) -> UserId {
+        if request.method == "users.setPhoto" {
+            return grant.owner.clone();
+        }
         request.argument("user").and_then(|user| user.parse().ok()).unwrap_or_else(|| grant.owner.clone())
     }
 

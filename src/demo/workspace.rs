@@ -131,14 +131,14 @@ impl Workspace {
     }
 
     /// The next number of a sequence that all names are made of.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }
 
     /// Adds a member without a status and with a picture that Slack made up.
     pub fn add(&mut self, id: &UserId, display_name: &str) {
-        let n = self.next();
+        let n = self.number();
         let person = Person {
             id: id.clone(),
             name: id.as_str().to_lowercase(),
@@ -161,7 +161,7 @@ impl Workspace {
     /// Gives out a token.
     pub fn grant(&mut self, owner: &UserId, is_bot: bool, scopes: &[&str]) -> String {
         let kind = if is_bot { "xoxb" } else { "xoxp" };
-        let token = format!("{kind}-simulated-{}", self.next());
+        let token = format!("{kind}-simulated-{}", self.number());
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         self.grants.insert(token.clone(), Grant { owner: owner.clone(), is_bot, scopes, dead: None });
         token
@@ -169,7 +169,7 @@ impl Workspace {
 
     /// Sets a member's picture; answers its hash.
     pub fn set_photo(&mut self, user: &UserId, photo: Bytes, unix_now: u64) -> String {
-        let hash = format!("{:012x}", 0xa000_0000_0000 + self.next());
+        let hash = format!("{:012x}", 0xa000_0000_0000 + self.number());
         if let Some(person) = self.people.get_mut(user) {
             person.photo = Some(photo);
             person.avatar_hash.clone_from(&hash);
@@ -190,7 +190,7 @@ impl Workspace {
 
     /// Wraps an event and puts it into the outbox.
     pub fn announce(&mut self, event: Value, unix_now: u64) {
-        let event_id = format!("Ev{:09X}", self.next());
+        let event_id = format!("Ev{:09X}", self.number());
         self.outbox.push_back(json!({
             "token": "deprecated", "team_id": self.team, "api_app_id": "A0SIMULATED", "event": event,
             "type": "event_callback", "event_id": event_id, "event_time": unix_now, "is_ext_shared_channel": false,

@@ -96,6 +96,10 @@ pub(super) fn set_photo(workspace: &mut Workspace, call: &Authorised<'_>) -> Ans
     let Ok(image) = image::load_from_memory(&file.bytes) else {
         return Err(fault(workspace, call, "bad_image"));
     };
+    let is_animated = wanted == Some("image/gif") && frames(&file.bytes) > 1;
+    if is_animated {
+        return Err(fault(workspace, call, "too_many_frames"));
+    }
     let (width, height) = (image.width(), image.height());
     if width != height || !(512..=1024).contains(&width) {
         return Err(fault(workspace, call, "too_large"));
@@ -104,6 +108,12 @@ pub(super) fn set_photo(workspace: &mut Workspace, call: &Authorised<'_>) -> Ans
     let hash = workspace.set_photo(&owner, bytes, call.unix_now);
     let profile = workspace.people.get(&owner).map(super::workspace::Person::profile);
     Ok(json!({ "ok": true, "profile": profile.unwrap_or_else(|| json!({ "avatar_hash": hash })) }))
+}
+
+fn frames(bytes: &bytes::Bytes) -> usize {
+    use image::AnimationDecoder as _;
+    let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes));
+    decoder.map_or(0, |decoder| decoder.into_frames().take(2).count())
 }
 
 fn user_token(workspace: &mut Workspace, call: &Authorised<'_>) -> Result<(), String> {

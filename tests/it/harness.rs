@@ -92,6 +92,18 @@ impl Setup {
     }
 
     pub async fn start(self) -> TestApp {
+        let authorised = self.authorised.clone();
+        let app = self.start_unready().await;
+        app.ready().await;
+        for id in &authorised {
+            app.authorise(id).await;
+        }
+        app.settle().await;
+        app
+    }
+
+    /// Starts it without waiting until it is ready, and nobody has authorised.
+    pub async fn start_unready(self) -> TestApp {
         self.slack.lock().paid_plan = self.paid_plan;
         for id in &self.members {
             self.slack.lock().add(&user(id), &format!("{id} by birth"));
@@ -128,12 +140,7 @@ impl Setup {
             metrics_disabled: Default::default(),
             drain_timeout: self.drain_timeout,
         };
-        let app = TestApp::run(config, self.slack, server, self.folder).await;
-        for id in &self.authorised {
-            app.authorise(id).await;
-        }
-        app.settle().await;
-        app
+        TestApp::run(config, self.slack, server, self.folder).await
     }
 }
 
@@ -327,20 +334,33 @@ impl TestApp {
     pub async fn restart(mut self) -> Self {
         self.stop.take().unwrap().send(()).unwrap();
         self.running.await.unwrap().unwrap();
-        Self::run(self.config, self.slack, self.server, self.folder).await
+        let app = Self::run(self.config, self.slack, self.server, self.folder).await;
+        app.ready().await;
+        app
+    }
+
+    /// Tells it to stop, and does not wait.
+    pub fn begin_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until it has stopped as it was told.
+    pub async fn ended(&mut self) {
+        (&mut self.running).await.unwrap().unwrap();
+    }
+
+    /// Ends the test with work left undone.
+    pub async fn end_hard(self) {
+        assert_eq!(self.slack.violations(), Vec::<String>::new());
+        self.running.abort();
     }
 
     /// Stops, and fails on calls that real Slack would have refused and on requests left behind.
     pub async fn finish(mut self) {
         self.settle().await;
-        self.end().await;
-    }
-
-    /// Stops whatever is left, and fails on calls that real Slack would have refused.
-    pub async fn end(&mut self) {
         assert_eq!(self.slack.violations(), Vec::<String>::new());
-        self.stop.take().unwrap().send(()).unwrap();
-        (&mut self.running).await.unwrap().unwrap();
+        self.begin_stop();
+        self.ended().await;
         for line in self.lines.all() {
             let text = line.to_string();
             for secret in [SECRET, "xoxp-", "xoxb-", "simulated-client-secret"] {
