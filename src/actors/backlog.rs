@@ -362,3 +362,7 @@ pub enum Finished {
     /// It would have gone on later, but a newer one of the member stands for it.
     Replaced,
 }
+
+#[cfg(test)]
+#[path = "backlog_tests.rs"]
+mod tests;

@@ -161,3 +161,138 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("without a message"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use std::cell::Cell;
+
+    use actix::{
+        ActorFutureExt as _, AsyncContext as _, Handler, Message, ResponseActFuture, WrapFuture as _,
+    };
+
+    use super::*;
+    use crate::logging::silent;
+
+    /// How an actor can come to grief.
+    #[derive(Debug, Clone, Copy, Message)]
+    #[rtype(result = "()")]
+    enum Trouble {
+        PanicInHandler,
+        PanicInFuture,
+        PanicInTimer,
+        Stop,
+    }
+
+    #[derive(Debug, Message)]
+    #[rtype(result = "u32")]
+    struct Add(u32);
+
+    /// Sums up what it is told; a timer started in `started` counts ticks.
+    struct Adder {
+        sum: u32,
+        starts: Rc<Cell<u32>>,
+    }
+
+    impl Actor for Adder {
+        type Context = Context<Self>;
+
+        fn started(&mut self, _: &mut Self::Context) {
+            self.starts.set(self.starts.get() + 1);
+        }
+    }
+
+    impl Supervised for Adder {}
+
+    impl Handler<Add> for Adder {
+        type Result = u32;
+
+        fn handle(&mut self, Add(n): Add, _: &mut Self::Context) -> u32 {
+            self.sum += n;
+            self.sum
+        }
+    }
+
+    impl Handler<Trouble> for Adder {
+        type Result = ResponseActFuture<Self, ()>;
+
+        fn handle(&mut self, trouble: Trouble, ctx: &mut Self::Context) -> Self::Result {
+            match trouble {
+                Trouble::PanicInHandler => panic!("in a handler"),
+                Trouble::PanicInFuture => {
+                    return Box::pin(async {}.into_actor(self).map(|(), _, _| panic!("in a future")));
+                }
+                Trouble::PanicInTimer => {
+                    ctx.run_later(Duration::ZERO, |_, _| panic!("in a timer"));
+                }
+                Trouble::Stop => actix::ActorContext::stop(ctx),
+            }
+            Box::pin(actix::fut::ready(()))
+        }
+    }
+
+    fn adder(restarts: &Restarts) -> (Addr<Adder>, Rc<Cell<u32>>) {
+        let starts = Rc::new(Cell::new(0));
+        let of_actor = starts.clone();
+        (start("adder", restarts, |_| Adder { sum: 0, starts: of_actor }), starts)
+    }
+
+    #[actix::test]
+    async fn whatever_happens_fields_mailbox_and_address_live_on() {
+        for trouble in [Trouble::PanicInHandler, Trouble::PanicInFuture, Trouble::PanicInTimer, Trouble::Stop]
+        {
+            let restarts = Restarts::new(|| panic!("no storm"), &silent());
+            let (adder, starts) = adder(&restarts);
+            assert_eq!(adder.send(Add(2)).await.unwrap(), 2);
+
+            adder.do_send(trouble);
+            adder.do_send(Add(3));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+
+            assert_eq!(adder.send(Add(4)).await.unwrap(), 9, "{trouble:?}");
+            assert_eq!((starts.get(), restarts.counts()["adder"]), (2, 1), "{trouble:?}");
+        }
+    }
+
+    #[actix::test]
+    async fn the_sender_of_the_message_at_hand_hears_that_it_was_lost() {
+        let restarts = Restarts::new(|| panic!("no storm"), &silent());
+        let (adder, _) = adder(&restarts);
+
+        assert!(adder.send(Trouble::PanicInHandler).await.is_err());
+    }
+
+    #[actix::test]
+    async fn each_restart_is_told_and_six_in_ten_seconds_are_a_storm() {
+        let (storms, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (of_restarts, of_listener) = (storms.clone(), told.clone());
+        let restarts = Restarts::new(move || of_restarts.set(of_restarts.get() + 1), &silent());
+        restarts.on_restart(move |actor| {
+            assert_eq!(actor, "adder");
+            of_listener.set(of_listener.get() + 1);
+        });
+        let (adder, _) = adder(&restarts);
+        for _ in 0..STORM {
+            let _ = adder.send(Trouble::PanicInHandler).await;
+        }
+        assert_eq!((storms.get(), told.get()), (0, 5));
+
+        let _ = adder.send(Trouble::PanicInHandler).await;
+        adder.send(Add(1)).await.unwrap();
+
+        assert_eq!((storms.get(), told.get()), (1, 6));
+    }
+
+    #[actix::test]
+    async fn restarts_that_are_far_apart_are_no_storm() {
+        tokio::time::pause();
+        let restarts = Restarts::new(|| panic!("no storm"), &silent());
+        let (adder, _) = adder(&restarts);
+        for _ in 0..20 {
+            let _ = adder.send(Trouble::PanicInHandler).await;
+            tokio::time::advance(STORM_WINDOW / 4).await;
+        }
+
+        assert_eq!(adder.send(Add(1)).await.unwrap(), 1);
+    }
+}

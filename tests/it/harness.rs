@@ -182,10 +182,7 @@ impl TestApp {
             std::future::pending::<()>(),
         ));
         let client = Client::builder().timeout(Duration::from_secs(20)).disable_redirects().finish();
-        let app =
-            Self { slack, server, service, lines, client, config, base, folder, stop: Some(stop), running };
-        app.ready().await;
-        app
+        Self { slack, server, service, lines, client, config, base, folder, stop: Some(stop), running }
     }
 
     /// Waits until `condition` holds; a test fails when that takes too long, not when it takes long.
