@@ -34,7 +34,7 @@ use super::{
     event_listener::EventListener,
     pass::{self, Survey},
     request_queue::{Look, RequestQueue, Seen},
-    slack_client::{BotRevived, SlackClient},
+    slack_client::{SlackClient, TokenRevived},
     storage_helper::StorageHelper,
 };
 
@@ -413,10 +413,10 @@ impl Handler<PassDue> for Reconciler {
     }
 }
 
-impl Handler<BotRevived> for Reconciler {
+impl Handler<TokenRevived> for Reconciler {
     type Result = ();
 
-    fn handle(&mut self, _: BotRevived, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: TokenRevived, ctx: &mut Self::Context) {
         self.passes.want();
         self.go_on(ctx);
     }

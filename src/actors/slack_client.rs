@@ -4,7 +4,7 @@
 //! the bot token is dead, nothing is called but `auth.test`.
 //!
 //! Receives one message a method; [`Withdraw`] when a request gives up its place; [`AskStanding`], [`Observe`].
-//! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`BotRevived`].
+//! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`TokenRevived`].
 
 use std::{rc::Rc, time::Duration};
 
@@ -163,7 +163,7 @@ pub struct WorkspaceKnown {
 /// Announces that a configured token that was dead or unknown works: a pass can do what was left undone.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct BotRevived;
+pub struct TokenRevived;
 
 /// Announces that a token shows a wrong setting: the process must stop.
 #[derive(Debug, Clone, Message)]
@@ -188,7 +188,7 @@ pub struct SlackClientParts {
     /// Hears of tokens that must not be used.
     pub on_misconfigured: Recipient<Misconfigured>,
     /// Hears when a dead bot token works again.
-    pub on_revived: Recipient<BotRevived>,
+    pub on_revived: Recipient<TokenRevived>,
     /// Takes samples.
     pub recorder: Recorder,
     /// Tells the time of day.
@@ -406,7 +406,7 @@ impl SlackClient {
                 self.bot = Known::Works(identity);
                 if was_dead {
                     info!(self.parts.log, "the bot token works again");
-                    self.parts.on_revived.do_send(BotRevived);
+                    self.parts.on_revived.do_send(TokenRevived);
                 }
                 self.test(ctx);
             }
@@ -440,7 +440,7 @@ impl SlackClient {
                 self.admin = Known::Works(identity);
                 if self.is_settled {
                     // Names that were skipped without it can be set now.
-                    self.parts.on_revived.do_send(BotRevived);
+                    self.parts.on_revived.do_send(TokenRevived);
                 }
             }
             Err(SlackError::DeadToken(code)) => {

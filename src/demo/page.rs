@@ -117,7 +117,7 @@ fn member(user: &UserId, slack: &SimulatedSlack, watch: &Watch) -> Option<Value>
         workspace.grants.values().any(|grant| grant.owner == *user && !grant.is_bot && grant.dead.is_none())
     });
     if let Some(since) = since {
-        steps.push(json!({ "what": "status set, event on its way", "ms": 0 }));
+        steps.push(json!({ "what": "status set", "ms": 0 }));
         let calls =
             slack.calls().into_iter().filter(|call| call.user.as_ref() == Some(user) && call.at >= since);
         steps.extend(calls.map(|call| {
