@@ -3,7 +3,7 @@
 //! A member has at most one; a newer one takes the end of the queue. [`RequestQueue`](super::request_queue)
 //! decides what comes here and takes it back, oldest first, when it is empty itself.
 //!
-//! Receives [`Divert`], [`TakeOldest`], [`Forget`], [`Observe`](super::Observe).
+//! Receives [`Divert`], [`TakeOldest`], [`Forget`], [`Observe`].
 
 use std::collections::VecDeque;
 
