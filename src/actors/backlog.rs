@@ -364,5 +364,4 @@ pub enum Finished {
 }
 
 #[cfg(test)]
-#[path = "backlog_tests.rs"]
 mod tests;

@@ -6,6 +6,8 @@
 //! Receives [`Recall`], [`Remember`], [`Authorised`], [`LookAt`], [`PassDue`], [`EventsLeftOut`],
 //! [`NoPaidPlan`], [`Compare`], [`Flush`], [`Observe`]. Announces [`Look`] and [`Seen`] to `RequestQueue`.
 
+mod memory;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
@@ -16,21 +18,20 @@ use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResponse, ResponseActFuture,
     SpawnHandle, Supervised, WrapFuture,
 };
-use slog::{Logger, debug, error, info, warn};
+use slog::{Logger, debug, info, warn};
 
 use crate::{
-    applied::{Change, Ended, How, Record},
+    applied::{Change, Record},
     clock::{Clock, Instant},
     directory::Directory,
-    domain::{Cause, Emoji, Part, RequestId, UserId},
-    logging::escape,
+    domain::{Cause, Emoji, RequestId, UserId},
     request::Request,
-    storage::{Key, Storage, StorageError},
+    storage::Storage,
 };
 
 use super::{
     Observe, Report,
-    agenda::{self, Looks, PassClock, Why},
+    agenda::{self, Looks, PassClock},
     event_listener::EventListener,
     pass::{self, Survey},
     request_queue::{Look, RequestQueue, Seen},
@@ -38,12 +39,10 @@ use super::{
     storage_helper::StorageHelper,
 };
 
+pub use memory::load;
+
 /// The first wait before a member of whom a part failed is looked at again.
 pub const FIRST_LOOK_AFTER_FAILURE: Duration = agenda::FIRST_REPETITION;
-/// How long an object of the memory may be.
-pub const RECORD_AT_MOST: u64 = 64 * 1024;
-/// The wait before memory that could not be written is written again.
-const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Slack names the minute in which it left out events by its beginning.
 const A_MINUTE: u64 = 60;
 
@@ -177,30 +176,6 @@ pub struct Reconciler {
     log: Logger,
 }
 
-/// Reads the memory of all members from the state folder.
-///
-/// # Errors
-/// [`StorageError`] when the folder cannot be read. What is there but damaged is left out: presets win once.
-pub async fn load(state: &dyn Storage, log: &Logger) -> Result<BTreeMap<UserId, Record>, StorageError> {
-    let mut records = BTreeMap::new();
-    for key in state.list("members/").await? {
-        let Some(user) = key.as_str().strip_prefix("members/").and_then(|name| name.parse::<UserId>().ok())
-        else {
-            continue;
-        };
-        let Some(object) = state.get(&key, RECORD_AT_MOST).await? else { continue };
-        match serde_json::from_slice(&object.bytes) {
-            Ok(record) => {
-                records.insert(user, record);
-            }
-            Err(_) => {
-                warn!(log, "what was remembered of a member is damaged; his presets win once"; "user" => user.as_str())
-            }
-        }
-    }
-    Ok(records)
-}
-
 impl Reconciler {
     /// Remembers what lay in the state folder.
     pub fn new(mut parts: ReconcilerParts, log: Logger) -> Self {
@@ -217,81 +192,6 @@ impl Reconciler {
             timer: None,
             log,
         }
-    }
-
-    fn learn(&mut self, user: &UserId, change: Change, ctx: &mut Context<Self>) {
-        self.plan(user, &change);
-        let record = self.records.entry(user.clone()).or_default();
-        let before = record.clone();
-        record.apply(change);
-        let is_new = Record { read_began: before.read_began, ..record.clone() } != before;
-        if is_new {
-            self.dirty.insert(user.clone());
-            self.write(ctx);
-        }
-    }
-
-    /// Plans the looks that follow from what was learnt.
-    fn plan(&mut self, user: &UserId, change: &Change) {
-        let now = Instant::now();
-        match change {
-            Change::Saw { emoji, expiration, .. } => {
-                let ends = if emoji.is_cleared() { 0 } else { *expiration };
-                self.looks.plan_expiration(user, ends, self.parts.clock.unix(), now);
-            }
-            Change::Expires(ends) => self.looks.plan_expiration(user, *ends, self.parts.clock.unix(), now),
-            Change::Ended(_, Ended { how: How::Failed(times), .. }) => {
-                self.looks.plan(user, Why::Failed, now + agenda::repetition(*times));
-            }
-            Change::Ended(part, _) => {
-                let other = if *part == Part::Name { Part::Picture } else { Part::Name };
-                let failed = self.records.get(user).and_then(|record| record.part(other));
-                if !failed.is_some_and(|ended| matches!(ended.how, How::Failed(_))) {
-                    self.looks.cancel(user, Why::Failed);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Writes what is new, one member after the other; what is learnt meanwhile is written after that.
-    fn write(&mut self, ctx: &mut Context<Self>) {
-        if self.is_writing || self.dirty.is_empty() {
-            return;
-        }
-        self.is_writing = true;
-        let batch = std::mem::take(&mut self.dirty);
-        let objects: Vec<_> = batch
-            .iter()
-            .filter_map(|user| Some((user.clone(), serde_json::to_vec(self.records.get(user)?).ok()?)))
-            .collect();
-        let state = self.parts.state.clone();
-        let written = async move {
-            for (user, bytes) in objects {
-                state.put(&Key::member(&user), bytes.into(), None).await?;
-            }
-            Ok(())
-        };
-        ctx.spawn(written.into_actor(self).map(move |written: Result<(), StorageError>, it, ctx| {
-            it.is_writing = false;
-            match written {
-                Ok(()) => {
-                    it.write_problem = None;
-                    it.write(ctx);
-                }
-                Err(error) => it.could_not_write(batch, &error, ctx),
-            }
-        }));
-    }
-
-    fn could_not_write(&mut self, batch: BTreeSet<UserId>, error: &StorageError, ctx: &mut Context<Self>) {
-        self.dirty.extend(batch);
-        if self.write_problem.is_none() {
-            error!(self.log, "memory of members cannot be written"; "error" => escape(&error.to_string()),
-                "todo" => "see that STATUSINATOR_DATA_DIR can be written and has room");
-        }
-        self.write_problem = Some(format!("STATUSINATOR_DATA_DIR cannot be written: {error}"));
-        ctx.run_later(WRITE_AGAIN_AFTER, Self::write);
     }
 
     fn look(&self, user: UserId, hint: Option<Emoji>, cause: Cause) {
@@ -500,22 +400,7 @@ impl Handler<Flush> for Reconciler {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: Flush, _ctx: &mut Self::Context) -> Self::Result {
-        let state = self.parts.state.clone();
-        let objects: Vec<_> = std::mem::take(&mut self.dirty)
-            .into_iter()
-            .filter_map(|user| Some((user.clone(), serde_json::to_vec(self.records.get(&user)?).ok()?)))
-            .collect();
-        let written = async move {
-            for (user, bytes) in objects {
-                state.put(&Key::member(&user), bytes.into(), None).await?;
-            }
-            Ok::<(), StorageError>(())
-        };
-        Box::pin(written.into_actor(self).map(|written, it, _| {
-            if let Err(error) = written {
-                error!(it.log, "memory of members was not written; their presets win once"; "error" => escape(&error.to_string()));
-            }
-        }))
+        self.write_all()
     }
 }
 

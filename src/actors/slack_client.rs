@@ -6,21 +6,22 @@
 //! Receives one message a method; [`Withdraw`] when a request gives up its place; [`AskStanding`], [`Observe`].
 //! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`TokenRevived`].
 
-use std::{rc::Rc, time::Duration};
+mod standing;
+
+use std::rc::Rc;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
-    ResponseFuture, Supervised, WrapFuture,
+    Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseActFuture, ResponseFuture,
+    Supervised, WrapFuture,
 };
 use futures_util::future::LocalBoxFuture;
-use slog::{Logger, error, info, o, warn};
+use slog::{Logger, o, warn};
 use tokio::sync::oneshot;
 
 use crate::{
     clock::{Clock, Instant},
     config::{ClientConfig, NameField},
     domain::{Cause, RequestId, TeamId, UserId},
-    logging::escape,
     metrics::{Metric, Recorder},
     pictures::Picture,
     request::PATIENCE,
@@ -32,13 +33,6 @@ use crate::{
 };
 
 use super::{Observe, Report};
-
-/// The wait between two tries of `auth.test` while a token is dead or unknown.
-const TEST_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// A dead admin token is tried again so often, in tests of the bot token's wait.
-const ADMIN_TEST_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
-/// A clock that is so far off would make every signature look stale (300 s).
-const SKEW_AT_MOST: u64 = 150;
 
 /// On whose behalf a call is made: decides its place when calls must wait for a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,25 +239,6 @@ impl SlackClient {
         }
     }
 
-    fn standing(&self) -> Standing {
-        let admin = match (&self.admin, &self.parts.admin) {
-            (Known::Works(identity), Some(token)) => {
-                Some(Admin { owner: identity.user.clone(), token: token.clone() })
-            }
-            _ => None,
-        };
-        Standing { bot_works: !matches!(self.bot, Known::Dead(_)), admin }
-    }
-
-    /// The first round of tests is over.
-    fn settle(&mut self) {
-        self.is_settled = true;
-        for waiting in std::mem::take(&mut self.waiting) {
-            // Who asked may have gone.
-            let _ = waiting.send(self.standing());
-        }
-    }
-
     /// Makes a call as soon as the limits allow it, if that is soon; notes how it went.
     fn make<T: 'static>(
         &mut self,
@@ -321,177 +296,6 @@ impl SlackClient {
                 Ok(answer)
             }
         }
-    }
-
-    fn note_dead(&mut self, token: Option<&Token>, code: &str, ctx: &mut Context<Self>) {
-        if token == Some(&self.parts.bot) && !matches!(self.bot, Known::Dead(_)) {
-            self.bot = Known::Dead(code.to_owned());
-            error!(self.parts.log, "the bot token is dead: nothing is called but auth.test, once a minute";
-                "error" => escape(code), "todo" => "install the app again and set SLACK_BOT_TOKEN");
-            self.test_later(ctx);
-        }
-        if token.is_some() && token == self.parts.admin.as_ref() && !matches!(self.admin, Known::Dead(_)) {
-            self.admin = Known::Dead(code.to_owned());
-            self.admin_tested = Some(Instant::now());
-            error!(self.parts.log, "the admin token is dead: it is not used"; "error" => escape(code),
-                "todo" => "set another SLACK_ADMIN_TOKEN");
-            self.test_later(ctx);
-        }
-    }
-
-    fn test_later(&mut self, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.will_test, true) {
-            return;
-        }
-        ctx.run_later(TEST_AGAIN_AFTER, |client, ctx| {
-            client.will_test = false;
-            client.test(ctx);
-        });
-    }
-
-    /// Asks Slack whose the tokens are, as far as that is to be asked now; comes back until all are known to work.
-    fn test(&mut self, ctx: &mut Context<Self>) {
-        if !matches!(self.bot, Known::Works(_)) {
-            let bot = self.parts.bot.clone();
-            self.test_token(bot, ctx, Self::bot_tested);
-            return;
-        }
-        let is_due = match &self.admin {
-            Known::Works(_) => false,
-            Known::Nothing => true,
-            Known::Dead(_) => self.admin_tested.is_none_or(|at| at.elapsed() >= ADMIN_TEST_AGAIN_AFTER),
-        };
-        match self.parts.admin.clone() {
-            Some(admin) if is_due => {
-                self.admin_tested = Some(Instant::now());
-                self.test_token(admin, ctx, Self::admin_tested);
-            }
-            Some(_) if !matches!(self.admin, Known::Works(_)) => self.test_later(ctx),
-            _ => self.settle(),
-        }
-    }
-
-    fn test_token(
-        &mut self,
-        token: Token,
-        ctx: &mut Context<Self>,
-        then: fn(&mut Self, Result<Identity, SlackError>, &mut Context<Self>),
-    ) {
-        let ask =
-            Ask { method: Method::AuthTest, request: RequestId::random(), cause: Cause::Event, write: None };
-        let Turn::Now(slot) = self.limits.ask(&ask, Instant::now()) else { return self.test_later(ctx) };
-        let (api, began) = (self.api.clone(), Instant::now());
-        let calling = async move { api.auth_test(&token).await }.into_actor(self);
-        ctx.spawn(calling.map(move |called, client, ctx| {
-            client.limits.ended(slot, Instant::now());
-            client.parts.recorder.took(Metric::SlackApiLatency, began.elapsed());
-            let identity = client.note(&ask, None, called, ctx);
-            then(client, identity, ctx);
-        }));
-    }
-
-    fn bot_tested(&mut self, identity: Result<Identity, SlackError>, ctx: &mut Context<Self>) {
-        let was_dead = matches!(self.bot, Known::Dead(_));
-        if identity.is_err() {
-            self.settle();
-        }
-        match identity {
-            Ok(identity) => {
-                if let Some(why) = unfit(&identity, "SLACK_BOT_TOKEN", None) {
-                    return self.parts.on_misconfigured.do_send(Misconfigured { why });
-                }
-                self.skew = identity.date.map(|date| date.abs_diff(self.parts.clock.unix()));
-                self.trouble = None;
-                self.parts.on_workspace.do_send(WorkspaceKnown { team: identity.team.clone() });
-                self.bot = Known::Works(identity);
-                if was_dead {
-                    info!(self.parts.log, "the bot token works again");
-                    self.parts.on_revived.do_send(TokenRevived);
-                }
-                self.test(ctx);
-            }
-            Err(SlackError::DeadToken(code)) => {
-                let bot = self.parts.bot.clone();
-                self.note_dead(Some(&bot), &code, ctx);
-                self.test_later(ctx);
-            }
-            Err(error) => {
-                if self.trouble.is_none() {
-                    error!(self.parts.log, "slack cannot be reached to learn the workspace, tried again each minute";
-                        "error" => escape(&error.to_string()), "todo" => "see that SLACK_API_URL can be reached from here");
-                }
-                self.trouble =
-                    Some(format!("slack does not answer auth.test: {error}; it is tried again each minute"));
-                self.test_later(ctx);
-            }
-        }
-    }
-
-    fn admin_tested(&mut self, identity: Result<Identity, SlackError>, ctx: &mut Context<Self>) {
-        match identity {
-            Ok(identity) => {
-                let team = match &self.bot {
-                    Known::Works(bot) => Some(&bot.team),
-                    _ => None,
-                };
-                if let Some(why) = unfit(&identity, "SLACK_ADMIN_TOKEN", team) {
-                    return self.parts.on_misconfigured.do_send(Misconfigured { why });
-                }
-                self.admin = Known::Works(identity);
-                if self.is_settled {
-                    // Names that were skipped without it can be set now.
-                    self.parts.on_revived.do_send(TokenRevived);
-                }
-            }
-            Err(SlackError::DeadToken(code)) => {
-                let admin = self.parts.admin.clone();
-                self.note_dead(admin.as_ref(), &code, ctx);
-                self.test_later(ctx);
-            }
-            Err(_) => self.test_later(ctx),
-        }
-        self.settle();
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = self.trouble.iter().cloned().collect();
-        if let Known::Dead(code) = &self.bot {
-            problems
-                .push(format!("SLACK_BOT_TOKEN is dead ({code}): nothing is called; install the app again"));
-        }
-        if let Known::Dead(code) = &self.admin {
-            problems.push(format!("SLACK_ADMIN_TOKEN is dead ({code}): it is not used; set another"));
-        }
-        if let Some(skew) = self.skew.filter(|skew| *skew > SKEW_AT_MOST) {
-            problems.push(format!(
-                "this machine's clock is {skew} s off slack's; signatures fail at 300 s: set the clock"
-            ));
-        }
-        let now = Instant::now();
-        problems.extend(self.limits.pauses(now).into_iter().map(|(method, until)| {
-            format!(
-                "slack says ratelimited for {}: it rests for {} s",
-                method.name(),
-                (until - now).as_secs() + 1
-            )
-        }));
-        problems
-    }
-}
-
-/// What makes a token unfit for its setting.
-fn unfit(identity: &Identity, setting: &str, team: Option<&TeamId>) -> Option<String> {
-    if identity.is_org_wide {
-        return Some(format!(
-            "{setting} is an organisation's token; one process serves one workspace: install the app on it"
-        ));
-    }
-    match team {
-        Some(team) if identity.team != *team => {
-            Some(format!("{setting} belongs to workspace {}, SLACK_BOT_TOKEN to {team}", identity.team))
-        }
-        Some(_) if identity.is_bot => Some(format!("{setting} is a bot's token; a member's is wanted")),
-        _ => None,
     }
 }
 
@@ -639,3 +443,6 @@ impl Handler<Observe> for SlackClient {
         Report::of(snapshot, self.problems())
     }
 }
+
+#[cfg(test)]
+mod tests;

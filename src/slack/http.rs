@@ -106,3 +106,6 @@ fn multipart(image: &Bytes, content_type: &str) -> (String, Bytes) {
 fn text<S>(answer: &ClientResponse<S>, name: &str) -> Option<String> {
     answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Where `users.json`, pictures, sealed tokens and the service's own state lie.
 
 #[cfg(test)]
+#[path = "tests/conformance.rs"]
 pub mod conformance;
 pub mod key;
 pub mod local;
