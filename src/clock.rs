@@ -35,6 +35,15 @@ impl Clock {
         }
     }
 
+    /// Does work that takes the processor for a while: on another thread, or, in a simulation, here and now, where only
+    /// one clock may move. `None` if it broke off.
+    pub async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        match self {
+            Self::System => tokio::task::spawn_blocking(work).await.ok(),
+            Self::Simulated { .. } => Some(work()),
+        }
+    }
+
     /// Whole seconds since 1970.
     pub fn unix(&self) -> u64 {
         unix(self.wall())

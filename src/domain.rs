@@ -173,7 +173,7 @@ pub struct RequestId(pub Uuid);
 impl RequestId {
     /// A fresh one.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(crate::chance::uuid())
     }
 }
 

@@ -10,11 +10,13 @@
 //! - [`slack`], [`storage`], [`metrics`]: plain async libraries that know nothing of actors.
 //! - [`vault`], [`pictures`]: sealed tokens; pictures checked before they are sent.
 //! - [`service`]: the actors, wired. [`config`], [`logging`], [`app`]: settings, logs, start and ordered stop.
+//! - [`clock`], [`chance`]: time and randomness, which a simulation holds in its hand.
 //! - [`demo`]: a simulated Slack workspace; the tests use the same.
 
 pub mod actors;
 pub mod app;
 pub mod applied;
+pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod demo;

@@ -13,7 +13,6 @@ use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
 
 use actix::{Addr, Message, Recipient};
 use futures_util::join;
-use rand::RngExt as _;
 use slog::{Logger, debug, o};
 use tokio::sync::Notify;
 
@@ -24,6 +23,7 @@ use crate::{
         storage_helper::StorageHelper,
     },
     applied::{Change, Record, Wanted},
+    chance,
     clock::Instant,
     config::NameField,
     directory::Directory,
@@ -308,6 +308,7 @@ impl Life {
             return false;
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep_until(until) => {
                 self.active.set(self.active.get() + 1);
                 true
@@ -339,7 +340,7 @@ impl Life {
 
     fn backoff(tries: u32) -> Duration {
         let doubled = FIRST_BACKOFF * 2_u32.saturating_pow(tries.saturating_sub(1));
-        doubled.mul_f64(rand::rng().random_range(0.75..1.25))
+        doubled.mul_f64(chance::jitter())
     }
 
     async fn recall(&self) -> Record {

@@ -6,7 +6,7 @@
 //! Receives [`Enqueue`], [`Look`], [`Seen`], [`Reading`], [`Forget`], [`Drain`], [`Observe`].
 //! Sends [`Divert`], [`TakeOldest`] to `DeadLetter`; announces [`PassDue`] after a refusal.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
@@ -100,7 +100,7 @@ pub struct RequestQueueParts {
 pub struct RequestQueue {
     backlog: Backlog,
     parts: RequestQueueParts,
-    workers: HashMap<UserId, JoinHandle<()>>,
+    workers: BTreeMap<UserId, JoinHandle<()>>,
     forgetting: Vec<(UserId, oneshot::Sender<()>)>,
     draining: Option<(Instant, oneshot::Sender<()>)>,
     timer: Option<(Instant, SpawnHandle)>,
@@ -113,7 +113,7 @@ impl RequestQueue {
         Self {
             backlog: Backlog::new(parts.config),
             parts,
-            workers: HashMap::new(),
+            workers: BTreeMap::new(),
             forgetting: Vec::new(),
             draining: None,
             timer: None,

@@ -156,6 +156,7 @@ struct Shelf {
     state: Rc<dyn Storage>,
     vault: Option<Rc<Vault>>,
     recorder: Recorder,
+    clock: Clock,
 }
 
 impl Shelf {
@@ -220,8 +221,8 @@ impl Shelf {
             }
             Err(error) => return Err(error.into()),
         };
-        let checked = tokio::task::spawn_blocking(move || Picture::check(object.bytes)).await;
-        checked.unwrap_or_else(|_| Err("it cannot be decoded".into())).map_err(PictureError::Damaged)
+        let checked = self.clock.offload(move || Picture::check(object.bytes)).await;
+        checked.unwrap_or_else(|| Err("it cannot be decoded".into())).map_err(PictureError::Damaged)
     }
 
     async fn token(&self, user: &UserId) -> Result<Option<Stored>, VaultError> {
@@ -254,7 +255,6 @@ impl Shelf {
 /// The actor.
 pub struct StorageHelper {
     shelf: Shelf,
-    clock: Clock,
     /// The version of `users.json` that was read and is whole.
     version: Option<Version>,
     /// Tokens that were opened, so that not every request reads the vault.
@@ -274,8 +274,8 @@ impl StorageHelper {
         clock: Clock,
         log: Logger,
     ) -> Self {
-        let shelf = Shelf { store, state, vault: vault.map(Rc::new), recorder };
-        Self { shelf, clock, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
+        let shelf = Shelf { store, state, vault: vault.map(Rc::new), recorder, clock };
+        Self { shelf, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
     }
 
     /// Takes in what a reading of `users.json` found.
@@ -380,7 +380,7 @@ impl Handler<PutToken> for StorageHelper {
     fn handle(&mut self, put: PutToken, _ctx: &mut Self::Context) -> Self::Result {
         self.opened.remove(&put.user);
         let shelf = self.shelf.clone();
-        let stored = Stored { token: put.token, at: self.clock.wall() };
+        let stored = Stored { token: put.token, at: self.shelf.clock.wall() };
         let user = put.user;
         let written = async move {
             let written = shelf.put_token(&user, &stored).await;

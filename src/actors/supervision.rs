@@ -10,7 +10,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
@@ -39,6 +39,7 @@ struct Inner {
     recent: VecDeque<Instant>,
     on_restart: Option<Rc<Listener>>,
     on_storm: Rc<dyn Fn()>,
+    sabotaged: BTreeSet<&'static str>,
     log: Logger,
 }
 
@@ -50,6 +51,7 @@ impl Restarts {
             recent: VecDeque::new(),
             on_restart: None,
             on_storm: Rc::new(on_storm),
+            sabotaged: BTreeSet::new(),
             log: log.clone(),
         })))
     }
@@ -57,6 +59,18 @@ impl Restarts {
     /// Calls `listener` with the actor's name after each restart.
     pub fn on_restart(&self, listener: impl Fn(&'static str) + 'static) {
         self.0.borrow_mut().on_restart = Some(Rc::new(Box::new(listener)));
+    }
+
+    /// Makes the actor panic when it is next polled: for simulations, which must see that everything bears it.
+    pub fn sabotage(&self, actor: &'static str) {
+        self.0.borrow_mut().sabotaged.insert(actor);
+    }
+
+    fn suffer(&self, actor: &'static str) {
+        let is_sabotaged = self.0.borrow_mut().sabotaged.remove(actor);
+        if is_sabotaged {
+            std::panic::resume_unwind(Box::new("sabotaged"));
+        }
     }
 
     /// Restarts by actor's name; actors that never restarted are not in it.
@@ -134,7 +148,10 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
         let this = self.get_mut();
         loop {
-            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.running).poll(task)));
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                this.restarts.suffer(this.name);
+                Pin::new(&mut this.running).poll(task)
+            }));
             let cause = match polled {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(())) => "stopped".to_owned(),

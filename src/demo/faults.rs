@@ -38,6 +38,8 @@ pub enum Effect {
     Cut,
     /// It is not done, and never answered.
     Hang,
+    /// It is not done, and the transport panics, as one with a bug would. Over HTTP the connection is cut.
+    Panic,
 }
 
 impl Fault {

@@ -80,7 +80,7 @@ async fn api(
             slack.note(&call, at, None);
             std::future::pending::<()>().await;
         }
-        Some(Effect::Cut) => {
+        Some(Effect::Cut | Effect::Panic) => {
             slack.note(&call, at, None);
             return cut_off();
         }

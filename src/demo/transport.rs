@@ -29,6 +29,7 @@ impl Transport for SimulatedSlack {
                 self.note(&request, at, None);
                 std::future::pending::<()>().await;
             }
+            Some(Effect::Panic) => std::panic::resume_unwind(Box::new("the transport panics")),
             Some(Effect::Cut) => return cut("the connection was cut"),
             Some(Effect::LostAnswer) => {
                 self.answer(&request);

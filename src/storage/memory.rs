@@ -14,6 +14,8 @@ pub enum StoreFault {
     Before,
     /// It is done, but the caller does not hear of it.
     After,
+    /// The backend panics, as one with a bug would.
+    Panic,
 }
 
 type Fault = Box<dyn FnMut(&'static str, &Key) -> Option<StoreFault>>;
@@ -52,6 +54,7 @@ impl MemoryStorage {
     ) -> Result<T, StorageError> {
         let unavailable = || StorageError::Unavailable("a fault was injected".into());
         match self.fault(operation, key) {
+            Some(StoreFault::Panic) => std::panic::resume_unwind(Box::new("the store panics")),
             Some(StoreFault::Before) => Err(unavailable()),
             Some(StoreFault::After) => work(&mut self.0.borrow_mut()).and(Err(unavailable())),
             None => work(&mut self.0.borrow_mut()),

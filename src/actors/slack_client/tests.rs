@@ -12,20 +12,23 @@ use crate::{
     slack::{Call, NoAnswer, Reply},
 };
 
+/// A status and a body, or why there is none.
+type Scripted = Result<(u16, &'static str), &'static str>;
+
 /// Answers each method by its name, and counts.
 #[derive(Clone, Default)]
 struct Script(Rc<RefCell<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    answers: Vec<(&'static str, Result<(u16, &'static str), &'static str>)>,
+    answers: Vec<(&'static str, Scripted)>,
     calls: Vec<(&'static str, String, Instant)>,
     hang: bool,
 }
 
 impl Script {
     /// The next call of the method is answered so, instead of as usual.
-    fn next(&self, method: &'static str, answer: Result<(u16, &'static str), &'static str>) {
+    fn next(&self, method: &'static str, answer: Scripted) {
         self.0.borrow_mut().answers.push((method, answer));
     }
 
