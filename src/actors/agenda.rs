@@ -78,6 +78,7 @@ impl PassClock {
     /// No pass can begin yet; who can tell when asks again.
     pub fn give_up(&mut self) {
         self.is_wanted = false;
+        self.left_out = None;
     }
 
     /// The pass is over, or was cut short and is wanted anew.

@@ -318,9 +318,9 @@ impl Backlog {
         self.working.remove(user).map(|working| working.request)
     }
 
-    /// When the next request that was put off is due.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.put_off.values().map(|put_off| put_off.until).min()
+    /// When the next request that was put off comes due; what is due already waits for a worker.
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.put_off.values().map(|put_off| put_off.until).filter(|until| *until > now).min()
     }
 
     /// Forgets a member: nothing of his waits any more, and what is worked on makes no further call.

@@ -104,6 +104,7 @@ pub struct RequestQueue {
     forgetting: Vec<(UserId, oneshot::Sender<()>)>,
     draining: Option<(Instant, oneshot::Sender<()>)>,
     timer: Option<(Instant, SpawnHandle)>,
+    is_refilling: bool,
     log: Logger,
 }
 
@@ -117,6 +118,7 @@ impl RequestQueue {
             forgetting: Vec::new(),
             draining: None,
             timer: None,
+            is_refilling: false,
             log,
         }
     }
@@ -131,7 +133,7 @@ impl RequestQueue {
         }
         self.parts.recorder.level(Metric::InboundRequestQueueSize, self.backlog.depths().standby as u64);
         let room = self.backlog.room_for_dead_letters();
-        if room > 0 {
+        if room > 0 && !self.is_refilling {
             self.refill(room, ctx);
         }
         self.arm_timer(ctx);
@@ -158,9 +160,11 @@ impl RequestQueue {
     /// Shuts the mailbox until the dead letters are here: an event in between could find its member's request
     /// in neither queue.
     fn refill(&mut self, room: usize, ctx: &mut Context<Self>) {
+        self.is_refilling = true;
         let taken = self.parts.dead_letter.send(TakeOldest(room)).into_actor(self);
         ctx.wait(taken.map(|taken, queue, ctx| match taken {
             Ok(taken) => {
+                queue.is_refilling = false;
                 debug!(queue.log, "dead letters moved"; "moved" => taken.requests.len(), "left" => taken.left.len());
                 queue.backlog.refill(taken.requests, taken.left);
                 queue.go_on(ctx);
@@ -171,11 +175,16 @@ impl RequestQueue {
 
     /// `DeadLetter` is restarting: asks again in a moment.
     fn go_on_later(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_later(std::time::Duration::from_millis(100), |queue, ctx| queue.go_on(ctx));
+        ctx.run_later(std::time::Duration::from_millis(100), |queue, ctx| {
+            queue.is_refilling = false;
+            queue.go_on(ctx);
+        });
     }
 
     fn arm_timer(&mut self, ctx: &mut Context<Self>) {
-        let due = self.backlog.next_due();
+        // What is due already waits for a worker, not for the clock.
+        let now = Instant::now();
+        let due = self.backlog.next_due(now);
         if self.timer.map(|(at, _)| at) == due {
             return;
         }
@@ -183,7 +192,7 @@ impl RequestQueue {
             ctx.cancel_future(handle);
         }
         if let Some(at) = due {
-            let wait = at.saturating_duration_since(Instant::now());
+            let wait = at.saturating_duration_since(now);
             let handle = ctx.run_later(wait, |queue, ctx| {
                 queue.timer = None;
                 queue.go_on(ctx);
@@ -194,7 +203,7 @@ impl RequestQueue {
 
     fn answer_drain(&mut self) {
         let Some((deadline, _)) = &self.draining else { return };
-        let too_late = self.backlog.next_due().is_none_or(|due| due > *deadline);
+        let too_late = self.backlog.next_due(Instant::now()).is_none_or(|due| due > *deadline);
         if self.backlog.only_put_off()
             && too_late
             && let Some((_, answer)) = self.draining.take()
@@ -232,6 +241,7 @@ impl Actor for RequestQueue {
 impl Supervised for RequestQueue {
     fn restarting(&mut self, ctx: &mut Self::Context) {
         self.timer = None;
+        self.is_refilling = false;
         // A worker whose end was the message that was lost would keep its member for ever.
         let gone: Vec<UserId> =
             self.workers.iter().filter(|(_, it)| it.is_finished()).map(|(u, _)| u.clone()).collect();

@@ -224,8 +224,9 @@ fn a_request_that_was_put_off_comes_back_when_it_is_due_unless_a_newer_one_came(
     let (request, _) = backlog.take(now).unwrap();
     let later = now + Duration::from_secs(5);
     assert_eq!(backlog.finish(request, Some(later)), Finished::PutOff);
-    assert_eq!((backlog.next_due(), backlog.depths().standby), (Some(later), 0));
+    assert_eq!((backlog.next_due(now), backlog.depths().standby), (Some(later), 0));
     assert!(backlog.take(now).is_none());
+    assert_eq!(backlog.next_due(later), None, "what is due already waits for a worker");
 
     let (request, _) = backlog.take(later).unwrap();
     let id = request.id;
