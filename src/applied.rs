@@ -86,6 +86,12 @@ impl Wanted {
     }
 }
 
+/// The parts that a preset, or none, leaves alone.
+pub fn unwanted(preset: Option<&Preset>) -> impl Iterator<Item = Part> {
+    let is_wanted = move |part| preset.and_then(|preset| Wanted::of(preset, part)).is_some();
+    [Part::Name, Part::Picture].into_iter().filter(move |part| !is_wanted(*part))
+}
+
 /// A picture that Slack took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Photo {
@@ -120,6 +126,8 @@ pub enum Change {
     Expires(u64),
     /// A part ended.
     Ended(Part, Ended),
+    /// No preset wants anything of a part any more: if one does again, that is a change.
+    Unwanted(Part),
     /// A picture is about to be sent.
     Sending(Sent),
     /// The picture that was about to be sent certainly did not arrive.
@@ -141,6 +149,7 @@ impl Record {
             Change::Saw { emoji, expiration, began } => self.saw(emoji, expiration, began),
             Change::Expires(expiration) => self.expiration = expiration,
             Change::Ended(part, ended) => *self.part_mut(part) = Some(ended),
+            Change::Unwanted(part) => *self.part_mut(part) = None,
             Change::Sending(sent) => self.sent = Some(sent),
             Change::NotSent => self.sent = None,
             Change::Took(wanted, hash) => {

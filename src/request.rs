@@ -22,7 +22,7 @@ use crate::{
         slack_client::{Caller, GetProfile, SlackClient},
         storage_helper::StorageHelper,
     },
-    applied::{Change, Record, Wanted},
+    applied::{self, Change, Record, Wanted},
     chance,
     clock::Instant,
     config::NameField,
@@ -210,7 +210,11 @@ impl Life {
             Err(error) => return self.could_not_read(error).await,
         };
         self.progress.borrow_mut().begin(&emoji);
-        let preset = self.preset(&emoji)?;
+        let preset = self.preset(&emoji);
+        for part in applied::unwanted(preset.as_ref()) {
+            self.remember(Change::Unwanted(part));
+        }
+        let preset = preset?;
         self.active.set(2);
         let name = self.part(Part::Name, profile.clone(), &emoji, &preset);
         let picture = self.part(Part::Picture, profile, &emoji, &preset);

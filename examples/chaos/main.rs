@@ -46,12 +46,20 @@ fn report(seeds: std::ops::Range<u64>, broken: Broken, log: &Logger) -> ExitCode
         calls += outcome.calls;
         if let Some(failure) = outcome.failure {
             failed += 1;
-            println!("seed {seed} failed: {failure}\n  cargo run --release --example chaos -- --seed {seed} --log");
+            println!(
+                "seed {seed} failed: {failure}\n  cargo run --release --example chaos -- --seed {seed} --log"
+            );
         }
     }
     let took = began.elapsed().as_secs_f64();
-    println!("{all} seeds, {failed} failed; {:.1} seeds a second", f64::from(u32::try_from(all).unwrap_or(u32::MAX)) / took);
-    println!("simulated {} hours, {calls} calls of slack; at most {most_passes} passes until every profile was right", simulated / 3600);
+    println!(
+        "{all} seeds, {failed} failed; {:.1} seeds a second",
+        f64::from(u32::try_from(all).unwrap_or(u32::MAX)) / took
+    );
+    println!(
+        "simulated {} hours, {calls} calls of slack; at most {most_passes} passes until every profile was right",
+        simulated / 3600
+    );
     for (kind, times) in faults {
         println!("  {kind:<20} {times:>8}");
     }

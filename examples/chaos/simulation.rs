@@ -22,9 +22,12 @@ use statusinator::{
     },
     chance,
     clock::{Clock, Instant},
-    config::{ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig, VaultKey},
+    config::{
+        ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig,
+        VaultKey,
+    },
     demo::{Effect, Fault, SimulatedSlack, pictures},
-    domain::{Emoji, RequestId, UserId},
+    domain::{Emoji, Preset, Presets, RequestId, UserId},
     metrics::Recorder,
     service::{Outside, Service},
     slack::Token,
@@ -34,8 +37,15 @@ use statusinator::{
 use tokio::{sync::mpsc, task::LocalSet};
 use uuid::Uuid;
 
-const ACTORS: [&str; 7] =
-    ["event_listener", "request_queue", "dead_letter", "storage_helper", "slack_client", "reconciler", "overseer"];
+const ACTORS: [&str; 7] = [
+    "event_listener",
+    "request_queue",
+    "dead_letter",
+    "storage_helper",
+    "slack_client",
+    "reconciler",
+    "overseer",
+];
 const EMOJI: [&str; 6] = ["", ":a:", ":b:", ":c:", ":a::skin-tone-4:", ":unknown:"];
 const STEPS: usize = 120;
 /// The regular passes' interval.
@@ -80,11 +90,15 @@ pub fn run(seed: u64, broken: Broken, log: &Logger) -> Outcome {
     })
 }
 
-/// What a member did since his status or preset changed last, and what may have become of him.
+/// A status, and what the presets want for it. A change by hand stays as long as it was made under the same wish; when
+/// the wish changed and came back, the service may have seen that or not.
+type Wish = (Emoji, Option<Preset>);
+
+/// What a member did by hand, and what became of his consent.
 #[derive(Debug, Default, Clone)]
 struct Story {
-    name_by_hand: Option<String>,
-    photo_by_hand: Option<Bytes>,
+    name_by_hand: Option<(String, Wish)>,
+    photo_by_hand: Option<(Bytes, Wish)>,
     /// The token that he gave us last still lives.
     token: Option<Token>,
     /// He took his consent back, and perhaps nobody heard.
@@ -137,7 +151,8 @@ impl World {
         let mut rng = SmallRng::seed_from_u64(seed);
         let clock = Clock::simulated();
         let slack = SimulatedSlack::new("T0CHAOS", rng.random_bool(0.5), clock);
-        let members: Vec<UserId> = (0..rng.random_range(2..7)).map(|n| format!("U{n}").parse().expect("an id")).collect();
+        let members: Vec<UserId> =
+            (0..rng.random_range(2..7)).map(|n| format!("U{n}").parse().expect("an id")).collect();
         for member in &members {
             slack.lock().add(member, &format!("{member} by birth"));
         }
@@ -269,7 +284,8 @@ impl World {
     }
 
     async fn write_users(&mut self) {
-        let users: BTreeMap<&str, &Value> = self.presets.iter().map(|(user, presets)| (user.as_str(), presets)).collect();
+        let users: BTreeMap<&str, &Value> =
+            self.presets.iter().map(|(user, presets)| (user.as_str(), presets)).collect();
         let text = json!({ "lastUpdatedAt": "1", "users": users }).to_string();
         // An administrator writes until it is written.
         let rate = self.store_faults.replace(0.0);
@@ -316,7 +332,9 @@ impl World {
             let config = self.config();
             let log = self.log.clone();
             let started = tasks.run_until(async {
-                let starting = tokio::task::spawn_local(async move { Service::start(&config, outside, None, on_fatal, &log).await });
+                let starting = tokio::task::spawn_local(async move {
+                    Service::start(&config, outside, None, on_fatal, &log).await
+                });
                 starting.await
             });
             if let Ok(Ok(service)) = started.await {
@@ -353,24 +371,28 @@ impl World {
         match self.rng.random_range(0..100) {
             0..40 => {
                 let emoji = *EMOJI.choose(&mut self.rng).expect("emoji");
-                let ends = if self.rng.random_bool(0.2) { self.clock.unix() + self.rng.random_range(1..1200) } else { 0 };
+                let ends = if self.rng.random_bool(0.2) {
+                    self.clock.unix() + self.rng.random_range(1..1200)
+                } else {
+                    0
+                };
                 self.slack.set_status(&member, emoji, "", if emoji.is_empty() { 0 } else { ends });
-                self.forget_hand(&member);
             }
             40..45 => {
                 let name = format!("by hand {}", self.rng.random_range(0..1000));
                 self.slack.set_name_by_hand(&member, &name);
-                self.story(&member).name_by_hand = Some(name);
+                let wish = self.wish(&member);
+                self.story(&member).name_by_hand = Some((name, wish));
             }
             45..50 => {
                 let photo = square(300);
                 self.slack.set_photo_by_hand(&member, photo.clone());
-                self.story(&member).photo_by_hand = Some(photo);
+                let wish = self.wish(&member);
+                self.story(&member).photo_by_hand = Some((photo, wish));
             }
             50..55 => {
                 self.choose_presets(&member);
                 self.write_users().await;
-                self.forget_hand(&member);
             }
             55..65 => self.authorise(&member, service).await,
             65..67 => {
@@ -397,10 +419,12 @@ impl World {
         self.stories.entry(member.clone()).or_default()
     }
 
-    fn forget_hand(&mut self, member: &UserId) {
-        let story = self.story(member);
-        story.name_by_hand = None;
-        story.photo_by_hand = None;
+    fn wish(&self, member: &UserId) -> Wish {
+        let emoji = Emoji::new(&self.slack.person(member).expect("a member").status_emoji);
+        let presets: Presets =
+            serde_json::from_value(self.presets[member].clone()).expect("presets as they were written");
+        let preset = presets.for_emoji(&emoji).cloned();
+        (emoji, preset)
     }
 
     async fn authorise(&mut self, member: &UserId, service: &Service) {
@@ -492,24 +516,26 @@ impl World {
     }
 
     fn wrong_of(&self, member: &UserId) -> Vec<String> {
-        let (Some(person), story) = (self.slack.person(member), &self.stories[member]) else { return Vec::new() };
-        let emoji = Emoji::new(&person.status_emoji);
-        let presets: statusinator::domain::Presets =
-            serde_json::from_value(self.presets[member].clone()).expect("presets as they were written");
-        let Some(preset) = presets.for_emoji(&emoji) else { return Vec::new() };
+        let (Some(person), story) = (self.slack.person(member), &self.stories[member]) else {
+            return Vec::new();
+        };
+        let wish = self.wish(member);
+        let (emoji, Some(preset)) = wish.clone() else { return Vec::new() };
         let is_admins = self.admin.is_some() && *member == self.members[0];
         let may_own = (story.token.is_some() || is_admins) && !story.revoked;
         let may_name = may_own || (self.admin.is_some() && self.slack.lock().paid_plan && !story.revoked);
         let mut wrong = Vec::new();
         if let Some(name) = preset.name.as_ref().filter(|_| may_name) {
-            let by_hand = story.name_by_hand.as_ref() == Some(&person.display_name);
+            let by_hand = story.name_by_hand == Some((person.display_name.clone(), wish.clone()));
             if person.display_name != *name && !by_hand {
-                wrong.push(format!("{member} with {emoji} is called {:?}, not {name:?}", person.display_name));
+                wrong
+                    .push(format!("{member} with {emoji} is called {:?}, not {name:?}", person.display_name));
             }
         }
         if let Some(link) = preset.picture.as_ref().filter(|_| may_own) {
             let hue = [0, 90, 180].into_iter().find(|hue| picture(member, *hue).1 == *link);
-            let by_hand = story.photo_by_hand.is_some() && person.photo == story.photo_by_hand;
+            let by_hand =
+                person.photo.clone().is_some_and(|photo| story.photo_by_hand == Some((photo, wish)));
             if person.photo != hue.map(square) && !by_hand {
                 wrong.push(format!("{member} with {emoji} shows another picture than {link}"));
             }
@@ -549,7 +575,8 @@ async fn post(service: &Service, event: &Value, is_retry: bool) -> Option<Answer
     if inner["type"] == "tokens_revoked" {
         let named = inner["tokens"]["oauth"].as_array().into_iter().flatten();
         let users = named.filter_map(|id| id.as_str()?.parse().ok()).collect();
-        let at = std::time::UNIX_EPOCH + Duration::from_secs(event["event_time"].as_u64().unwrap_or_default());
+        let at =
+            std::time::UNIX_EPOCH + Duration::from_secs(event["event_time"].as_u64().unwrap_or_default());
         let revoke = Revoke { request, whose: Revoked::Members(users), event_time: at };
         return service.listener.send(revoke).await.ok().map(|()| Answer::Queued);
     }

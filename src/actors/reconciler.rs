@@ -21,7 +21,7 @@ use actix::{
 use slog::{Logger, debug, info, warn};
 
 use crate::{
-    applied::{Change, Record},
+    applied::{self, Change, Record},
     clock::{Clock, Instant},
     directory::Directory,
     domain::{Cause, Emoji, RequestId, UserId},
@@ -380,6 +380,10 @@ impl Reconciler {
     fn nothing_to_do(&mut self, status: pass::Status, ctx: &mut Context<Self>) {
         let pass::Status { user, emoji, expiration, began } = status;
         self.learn(&user, Change::Saw { emoji: emoji.clone(), expiration, began }, ctx);
+        let presets = self.parts.directory.presets(&user);
+        for part in applied::unwanted(presets.as_ref().and_then(|presets| presets.for_emoji(&emoji))) {
+            self.learn(&user, Change::Unwanted(part), ctx);
+        }
         self.parts.queue.do_send(Seen { user, emoji, began });
     }
 }
