@@ -3,11 +3,13 @@
 //! Receives [`ReadUsers`], [`GetPicture`], [`GetToken`], [`PutToken`], [`RemoveToken`], [`TokenOwners`],
 //! [`Observe`]. Every read and write has a deadline.
 
+mod shelf;
+
 use std::{
     collections::{BTreeSet, HashMap},
     rc::Rc,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use actix::{
@@ -17,22 +19,17 @@ use actix::{
 use slog::{Logger, error, info, warn};
 
 use crate::{
-    clock::{Clock, Instant},
+    clock::Clock,
     domain::{RequestId, UserId, Users},
     metrics::{Metric, Recorder},
-    pictures::{self, Picture},
+    pictures::Picture,
     slack::{Fingerprint, Token},
-    storage::{Fetched, Key, Object, Storage, StorageError, Version, users_file},
+    storage::{Fetched, Storage, StorageError, Version, users_file},
     vault::{Stored, Vault},
 };
 
 use super::{Observe, Report};
-
-/// How long a read or a write may take, and how long that of a picture.
-const DEADLINE: Duration = Duration::from_secs(10);
-const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a sealed token may be, in bytes.
-const TOKEN_AT_MOST: u64 = 64 * 1024;
+use shelf::{DEADLINE, Shelf};
 
 /// Asks for `users.json`, if it changed since the last [`ReadUsers`] that succeeded.
 #[derive(Debug, Message)]
@@ -147,109 +144,6 @@ pub enum VaultError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StorageError),
-}
-
-/// The store and its vault, as the actor and its futures share them.
-#[derive(Clone)]
-struct Shelf {
-    store: Rc<dyn Storage>,
-    state: Rc<dyn Storage>,
-    vault: Option<Rc<Vault>>,
-    recorder: Recorder,
-    clock: Clock,
-}
-
-impl Shelf {
-    /// Does what `work` says within the deadline.
-    async fn within<T>(
-        deadline: Duration,
-        work: impl Future<Output = Result<T, StorageError>>,
-    ) -> Result<T, StorageError> {
-        let late = |_| Err(StorageError::Unavailable(format!("no answer within {} s", deadline.as_secs())));
-        tokio::time::timeout(deadline, work).await.unwrap_or_else(late)
-    }
-
-    /// Does a read, and records how long it took.
-    async fn read<T>(
-        &self,
-        deadline: Duration,
-        work: impl Future<Output = Result<T, StorageError>>,
-    ) -> Result<T, StorageError> {
-        let began = Instant::now();
-        let read = Self::within(deadline, work).await;
-        self.recorder.took(Metric::S3FetchLatency, began.elapsed());
-        read
-    }
-
-    async fn users(&self, known: Option<Version>) -> Result<Fetched, UsersError> {
-        let key = Key::users();
-        let fetched = match &known {
-            Some(known) => {
-                self.read(DEADLINE, self.store.get_if_changed(&key, known, users_file::AT_MOST)).await?
-            }
-            None => match self.read(DEADLINE, self.store.get(&key, users_file::AT_MOST)).await? {
-                Some(object) => Fetched::Changed(object),
-                None => Fetched::Missing,
-            },
-        };
-        self.was_there(&fetched).await?;
-        Ok(fetched)
-    }
-
-    /// Once `users.json` was there, that it is missing is damage: an empty one would forget everybody.
-    async fn was_there(&self, fetched: &Fetched) -> Result<(), UsersError> {
-        let noted = Self::within(DEADLINE, self.state.get(&Key::users_seen(), 16)).await?.is_some();
-        match fetched {
-            Fetched::Missing if noted => Err(UsersError::Broken("it was there and is gone".into())),
-            Fetched::Changed(_) if !noted => {
-                let key = Key::users_seen();
-                let note = self.state.put(&key, bytes::Bytes::from_static(b"seen"), None);
-                Self::within(DEADLINE, note).await?;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn picture(&self, user: &UserId, link: &str) -> Result<Picture, PictureError> {
-        let key = pictures::key_of(user, link).map_err(|_| PictureError::NotHis)?;
-        let read = self.read(PICTURE_DEADLINE, self.store.get(&key, pictures::AT_MOST)).await;
-        let object = match read {
-            Ok(object) => object.ok_or(PictureError::Missing)?,
-            Err(StorageError::TooLarge { limit }) => {
-                return Err(PictureError::Damaged(format!("it has more than {limit} bytes")));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let checked = self.clock.offload(move || Picture::check(object.bytes)).await;
-        checked.unwrap_or_else(|| Err("it cannot be decoded".into())).map_err(PictureError::Damaged)
-    }
-
-    async fn token(&self, user: &UserId) -> Result<Option<Stored>, VaultError> {
-        let object = self.read(DEADLINE, self.store.get(&Key::token(user), TOKEN_AT_MOST)).await?;
-        let Some(Object { bytes, .. }) = object else { return Ok(None) };
-        let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
-        vault.open(user, &bytes).map(Some).map_err(|_| VaultError::NoKeyOpens)
-    }
-
-    async fn put_token(&self, user: &UserId, stored: &Stored) -> Result<(), VaultError> {
-        let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
-        let sealed = vault.seal(user, stored).map_err(|_| VaultError::NoKey)?;
-        Self::within(DEADLINE, self.store.put(&Key::token(user), sealed, None)).await?;
-        Ok(())
-    }
-
-    async fn remove_token(&self, user: &UserId, which: &Which) -> Result<bool, VaultError> {
-        let Some(stored) = self.token(user).await? else { return Ok(false) };
-        let is_meant = match which {
-            Which::This(fingerprint) => stored.token.fingerprint() == *fingerprint,
-            Which::StoredUntil(until) => stored.at <= *until,
-        };
-        if is_meant {
-            Self::within(DEADLINE, self.store.delete(&Key::token(user))).await?;
-        }
-        Ok(is_meant)
-    }
 }
 
 /// The actor.

@@ -1,0 +1,123 @@
+//! What the helper's futures share: the store, the vault, and a deadline on every read and write.
+
+use std::{rc::Rc, time::Duration};
+
+use crate::{
+    clock::{Clock, Instant},
+    domain::UserId,
+    metrics::{Metric, Recorder},
+    pictures::{self, Picture},
+    storage::{Fetched, Key, Object, Storage, StorageError, Version, users_file},
+    vault::{Stored, Vault},
+};
+
+use super::{PictureError, UsersError, VaultError, Which};
+
+/// How long a read or a write may take, and how long that of a picture.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a sealed token may be, in bytes.
+const TOKEN_AT_MOST: u64 = 64 * 1024;
+
+/// The store and its vault, as the actor and its futures share them.
+#[derive(Clone)]
+pub(super) struct Shelf {
+    pub(super) store: Rc<dyn Storage>,
+    pub(super) state: Rc<dyn Storage>,
+    pub(super) vault: Option<Rc<Vault>>,
+    pub(super) recorder: Recorder,
+    pub(super) clock: Clock,
+}
+
+impl Shelf {
+    /// Does what `work` says within the deadline.
+    pub(super) async fn within<T>(
+        deadline: Duration,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let late = |_| Err(StorageError::Unavailable(format!("no answer within {} s", deadline.as_secs())));
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(late)
+    }
+
+    /// Does a read, and records how long it took.
+    pub(super) async fn read<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let began = Instant::now();
+        let read = Self::within(deadline, work).await;
+        self.recorder.took(Metric::S3FetchLatency, began.elapsed());
+        read
+    }
+
+    pub(super) async fn users(&self, known: Option<Version>) -> Result<Fetched, UsersError> {
+        let key = Key::users();
+        let fetched = match &known {
+            Some(known) => {
+                self.read(DEADLINE, self.store.get_if_changed(&key, known, users_file::AT_MOST)).await?
+            }
+            None => match self.read(DEADLINE, self.store.get(&key, users_file::AT_MOST)).await? {
+                Some(object) => Fetched::Changed(object),
+                None => Fetched::Missing,
+            },
+        };
+        self.was_there(&fetched).await?;
+        Ok(fetched)
+    }
+
+    /// Once `users.json` was there, that it is missing is damage: an empty one would forget everybody.
+    pub(super) async fn was_there(&self, fetched: &Fetched) -> Result<(), UsersError> {
+        let noted = Self::within(DEADLINE, self.state.get(&Key::users_seen(), 16)).await?.is_some();
+        match fetched {
+            Fetched::Missing if noted => Err(UsersError::Broken("it was there and is gone".into())),
+            Fetched::Changed(_) if !noted => {
+                let key = Key::users_seen();
+                let note = self.state.put(&key, bytes::Bytes::from_static(b"seen"), None);
+                Self::within(DEADLINE, note).await?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn picture(&self, user: &UserId, link: &str) -> Result<Picture, PictureError> {
+        let key = pictures::key_of(user, link).map_err(|_| PictureError::NotHis)?;
+        let read = self.read(PICTURE_DEADLINE, self.store.get(&key, pictures::AT_MOST)).await;
+        let object = match read {
+            Ok(object) => object.ok_or(PictureError::Missing)?,
+            Err(StorageError::TooLarge { limit }) => {
+                return Err(PictureError::Damaged(format!("it has more than {limit} bytes")));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let checked = self.clock.offload(move || Picture::check(object.bytes)).await;
+        checked.unwrap_or_else(|| Err("it cannot be decoded".into())).map_err(PictureError::Damaged)
+    }
+
+    pub(super) async fn token(&self, user: &UserId) -> Result<Option<Stored>, VaultError> {
+        let object = self.read(DEADLINE, self.store.get(&Key::token(user), TOKEN_AT_MOST)).await?;
+        let Some(Object { bytes, .. }) = object else { return Ok(None) };
+        let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
+        vault.open(user, &bytes).map(Some).map_err(|_| VaultError::NoKeyOpens)
+    }
+
+    pub(super) async fn put_token(&self, user: &UserId, stored: &Stored) -> Result<(), VaultError> {
+        let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
+        let sealed = vault.seal(user, stored).map_err(|_| VaultError::NoKey)?;
+        Self::within(DEADLINE, self.store.put(&Key::token(user), sealed, None)).await?;
+        Ok(())
+    }
+
+    pub(super) async fn remove_token(&self, user: &UserId, which: &Which) -> Result<bool, VaultError> {
+        let Some(stored) = self.token(user).await? else { return Ok(false) };
+        let is_meant = match which {
+            Which::This(fingerprint) => stored.token.fingerprint() == *fingerprint,
+            Which::StoredUntil(until) => stored.at <= *until,
+        };
+        if is_meant {
+            Self::within(DEADLINE, self.store.delete(&Key::token(user))).await?;
+        }
+        Ok(is_meant)
+    }
+}
