@@ -22,7 +22,7 @@ use crate::{
     metrics::Recorder,
     service::{Outside, Service},
     slack::{HttpTransport, Transport},
-    storage::{LocalStorage, Storage},
+    storage::{LocalStorage, Storage, Stores},
     vault::{self, Vault},
 };
 
@@ -195,10 +195,10 @@ async fn outside(
         .with_context(|| format!("STATUSINATOR_STORE {} cannot be used", folder.display()))?;
     let state = LocalStorage::open(&config.data_dir.join("state"))
         .with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", config.data_dir.display()))?;
-    let (store, state): (Rc<dyn Storage>, Rc<dyn Storage>) = (Rc::new(store), Rc::new(state));
-    let vault = open_vault(config, &*store, log).await?;
+    let (stores, state) = (Stores::one(Rc::new(store)), Rc::new(state));
+    let vault = open_vault(config, &*stores.read, log).await?;
     let transport: Rc<dyn Transport> = Rc::new(HttpTransport::new(&config.slack.api_url));
-    Ok(Outside { transport, store, state, vault, clock, recorder })
+    Ok(Outside { transport, stores, state, vault, clock, recorder })
 }
 
 /// The vault with the configured keys, else with the key file of the data folder.

@@ -36,7 +36,7 @@ use crate::{
     metrics::Recorder,
     request::World,
     slack::Transport,
-    storage::{Key, Storage},
+    storage::{Key, Storage, Stores},
     vault::Vault,
 };
 
@@ -44,8 +44,8 @@ use crate::{
 pub struct Outside {
     /// Carries calls to Slack.
     pub transport: Rc<dyn Transport>,
-    /// `users.json`, pictures, tokens.
-    pub store: Rc<dyn Storage>,
+    /// `users.json`, pictures, tokens, exports.
+    pub stores: Stores,
     /// The service's own state.
     pub state: Rc<dyn Storage>,
     /// Seals tokens; `None` when there is no key.
@@ -121,7 +121,7 @@ impl Service {
         let named = |actor: &'static str| log.new(o!("actor" => actor));
         let storage_log = named("storage_helper");
         let helper = StorageHelper::new(
-            outside.store.clone(),
+            outside.stores,
             outside.state.clone(),
             outside.vault,
             outside.recorder.clone(),

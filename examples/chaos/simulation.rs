@@ -31,7 +31,7 @@ use statusinator::{
     metrics::Recorder,
     service::{Outside, Service},
     slack::Token,
-    storage::{Key, MemoryStorage, Storage as _, StoreFault},
+    storage::{Key, MemoryStorage, Storage as _, StoreFault, Stores},
     vault::Vault,
 };
 use tokio::{sync::mpsc, task::LocalSet};
@@ -322,7 +322,7 @@ impl World {
             let tasks = LocalSet::new();
             let outside = Outside {
                 transport: Rc::new(self.slack.clone()),
-                store: Rc::new(self.store.clone()),
+                stores: Stores::one(Rc::new(self.store.clone())),
                 state: Rc::new(self.state.clone()),
                 vault: Some(Vault::new(vec![VaultKey([7; 32])])),
                 clock: self.clock,

@@ -24,7 +24,7 @@ use crate::{
     metrics::{Metric, Recorder},
     pictures::Picture,
     slack::{Fingerprint, Token},
-    storage::{Fetched, Storage, StorageError, Version, users_file},
+    storage::{Fetched, Storage, StorageError, Stores, Version, users_file},
     vault::{Stored, Vault},
 };
 
@@ -159,16 +159,16 @@ pub struct StorageHelper {
 }
 
 impl StorageHelper {
-    /// Serves this store; `state` is the service's own folder.
+    /// Serves these stores; `state` is the service's own folder.
     pub fn new(
-        store: Rc<dyn Storage>,
+        stores: Stores,
         state: Rc<dyn Storage>,
         vault: Option<Vault>,
         recorder: Recorder,
         clock: Clock,
         log: Logger,
     ) -> Self {
-        let shelf = Shelf { store, state, vault: vault.map(Rc::new), recorder, clock };
+        let shelf = Shelf { stores, state, vault: vault.map(Rc::new), recorder, clock };
         Self { shelf, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
     }
 
@@ -277,7 +277,7 @@ impl Handler<PutToken> for StorageHelper {
         let stored = Stored { token: put.token, at: self.shelf.clock.wall() };
         let user = put.user;
         let written = async move {
-            let written = shelf.put_token(&user, &stored).await;
+            let written = shelf.put_token(&user, &stored, put.request).await;
             (user, stored.token, written)
         };
         Box::pin(written.into_actor(self).map(move |(user, token, written), helper, _| {
@@ -312,7 +312,7 @@ impl Handler<TokenOwners> for StorageHelper {
     fn handle(&mut self, _: TokenOwners, _ctx: &mut Self::Context) -> Self::Result {
         let shelf = self.shelf.clone();
         Box::pin(async move {
-            let keys = shelf.read(DEADLINE, shelf.store.list("tokens/")).await?;
+            let keys = shelf.read(DEADLINE, shelf.stores.read.list("tokens/")).await?;
             Ok(keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok()).collect())
         })
     }

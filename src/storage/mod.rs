@@ -6,14 +6,20 @@ pub mod conformance;
 pub mod key;
 pub mod local;
 pub mod memory;
+pub mod stores;
 pub mod users_file;
+
+use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::domain::RequestId;
+
 pub use key::Key;
 pub use local::LocalStorage;
 pub use memory::{MemoryStorage, StoreFault};
+pub use stores::Stores;
 
 /// Names one state of one object, like an ETag: another state has another version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -108,4 +114,9 @@ pub trait Storage {
 
     /// How a picture's link is written for this store: `file:///…/U1/<uuid>.png`.
     fn link(&self, key: &Key) -> String;
+
+    /// The same store, in whose records of who did what this request is named; `None` if it keeps none.
+    fn in_name_of(&self, _request: RequestId) -> Option<Rc<dyn Storage>> {
+        None
+    }
 }

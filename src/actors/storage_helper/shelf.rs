@@ -4,10 +4,10 @@ use std::{rc::Rc, time::Duration};
 
 use crate::{
     clock::{Clock, Instant},
-    domain::UserId,
+    domain::{RequestId, UserId},
     metrics::{Metric, Recorder},
     pictures::{self, Picture},
-    storage::{Fetched, Key, Object, Storage, StorageError, Version, users_file},
+    storage::{Fetched, Key, Object, Storage, StorageError, Stores, Version, users_file},
     vault::{Stored, Vault},
 };
 
@@ -22,7 +22,7 @@ const TOKEN_AT_MOST: u64 = 64 * 1024;
 /// The store and its vault, as the actor and its futures share them.
 #[derive(Clone)]
 pub(super) struct Shelf {
-    pub(super) store: Rc<dyn Storage>,
+    pub(super) stores: Stores,
     pub(super) state: Rc<dyn Storage>,
     pub(super) vault: Option<Rc<Vault>>,
     pub(super) recorder: Recorder,
@@ -55,9 +55,9 @@ impl Shelf {
         let key = Key::users();
         let fetched = match &known {
             Some(known) => {
-                self.read(DEADLINE, self.store.get_if_changed(&key, known, users_file::AT_MOST)).await?
+                self.read(DEADLINE, self.stores.read.get_if_changed(&key, known, users_file::AT_MOST)).await?
             }
-            None => match self.read(DEADLINE, self.store.get(&key, users_file::AT_MOST)).await? {
+            None => match self.read(DEADLINE, self.stores.read.get(&key, users_file::AT_MOST)).await? {
                 Some(object) => Fetched::Changed(object),
                 None => Fetched::Missing,
             },
@@ -83,7 +83,7 @@ impl Shelf {
 
     pub(super) async fn picture(&self, user: &UserId, link: &str) -> Result<Picture, PictureError> {
         let key = pictures::key_of(user, link).map_err(|_| PictureError::NotHis)?;
-        let read = self.read(PICTURE_DEADLINE, self.store.get(&key, pictures::AT_MOST)).await;
+        let read = self.read(PICTURE_DEADLINE, self.stores.read.get(&key, pictures::AT_MOST)).await;
         let object = match read {
             Ok(object) => object.ok_or(PictureError::Missing)?,
             Err(StorageError::TooLarge { limit }) => {
@@ -96,16 +96,21 @@ impl Shelf {
     }
 
     pub(super) async fn token(&self, user: &UserId) -> Result<Option<Stored>, VaultError> {
-        let object = self.read(DEADLINE, self.store.get(&Key::token(user), TOKEN_AT_MOST)).await?;
+        let object = self.read(DEADLINE, self.stores.read.get(&Key::token(user), TOKEN_AT_MOST)).await?;
         let Some(Object { bytes, .. }) = object else { return Ok(None) };
         let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
         vault.open(user, &bytes).map(Some).map_err(|_| VaultError::NoKeyOpens)
     }
 
-    pub(super) async fn put_token(&self, user: &UserId, stored: &Stored) -> Result<(), VaultError> {
+    pub(super) async fn put_token(
+        &self,
+        user: &UserId,
+        stored: &Stored,
+        request: RequestId,
+    ) -> Result<(), VaultError> {
         let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
         let sealed = vault.seal(user, stored).map_err(|_| VaultError::NoKey)?;
-        Self::within(DEADLINE, self.store.put(&Key::token(user), sealed, None)).await?;
+        Self::within(DEADLINE, self.stores.write_for(request).put(&Key::token(user), sealed, None)).await?;
         Ok(())
     }
 
@@ -116,7 +121,7 @@ impl Shelf {
             Which::StoredUntil(until) => stored.at <= *until,
         };
         if is_meant {
-            Self::within(DEADLINE, self.store.delete(&Key::token(user))).await?;
+            Self::within(DEADLINE, self.stores.write.delete(&Key::token(user))).await?;
         }
         Ok(is_meant)
     }
