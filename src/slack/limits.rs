@@ -21,8 +21,8 @@ use super::{Fingerprint, Method};
 const WINDOW: Duration = Duration::from_secs(60);
 /// A place in line lapses when its turn came and nobody asked for so long.
 const LAPSE: Duration = Duration::from_secs(15);
-/// Writes of one member's profile by one token in a minute, names and pictures together, and the members whose
-/// profiles one token may write (<https://docs.slack.dev/apis/web-api/rate-limits#profile_updates>).
+/// Writes of one member's profile in a minute, names and pictures together, and the members whose profiles one token
+/// may write (<https://docs.slack.dev/apis/web-api/rate-limits#profile_updates>).
 const WRITES_A_MEMBER: usize = 10;
 const MEMBERS_A_TOKEN: usize = 30;
 /// The wait after `ratelimited` without a `Retry-After`: it doubles up to the longest.
@@ -200,13 +200,14 @@ impl Limits {
     }
 
     fn write_free_at(&self, user: &UserId, token: &Fingerprint, now: Instant) -> Instant {
-        let by_token = self.used.iter().filter_map(|used| {
-            let (user, by) = used.write.as_ref()?;
-            (by == token).then(|| (user, used.frees(now)))
+        let writes = self.used.iter().filter_map(|used| {
+            let (of, by) = used.write.as_ref()?;
+            Some((of, by, used.frees(now)))
         });
-        let of_member = by_token.clone().filter(|(of, _)| *of == user).map(|(_, frees)| frees);
+        // Slack documents this limit for one token; counted over all tokens it holds for each of them.
+        let of_member = writes.clone().filter(|(of, ..)| *of == user).map(|(.., frees)| frees);
         let mut others: BTreeMap<&UserId, Instant> = BTreeMap::new();
-        for (of, frees) in by_token.filter(|(of, _)| *of != user) {
+        for (of, _, frees) in writes.filter(|(of, by, _)| *of != user && *by == token) {
             let last = others.entry(of).or_insert(frees);
             *last = frees.max(*last);
         }
@@ -378,6 +379,20 @@ mod tests {
             (0..20).filter(|_| go(&mut limits, &ask(Method::UsersProfileSet, Cause::Event, 0), now)).count();
 
         assert_eq!((members, of_one), (30, 9));
+    }
+
+    #[test]
+    fn a_members_ten_writes_are_counted_over_all_tokens() {
+        let mut limits = Limits::default();
+        let now = Instant::now();
+        let write = |token: &str| Ask {
+            write: Some(("U1".parse().unwrap(), Token::new(token).fingerprint())),
+            ..ask(Method::UsersProfileSet, Cause::Event, 1)
+        };
+
+        let written = (0..20).filter(|n| go(&mut limits, &write(["own", "admin"][n % 2]), now)).count();
+
+        assert_eq!(written, WRITES_A_MEMBER);
     }
 
     #[test]
