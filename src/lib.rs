@@ -11,6 +11,7 @@
 //! - [`vault`], [`pictures`]: sealed tokens; pictures checked before they are sent.
 //! - [`service`]: the actors, wired. [`config`], [`logging`], [`app`]: settings, logs, start and ordered stop.
 //! - [`clock`], [`chance`]: time and randomness, which a simulation holds in its hand.
+//! - [`commands`]: small commands that ask or print something and end.
 //! - [`demo`]: a simulated Slack workspace; the tests use the same.
 
 pub mod actors;
@@ -18,6 +19,7 @@ pub mod app;
 pub mod applied;
 pub mod chance;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod directory;

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use statusinator::{
     app::{self, AppError},
+    commands::{health, health::Question, manifest::manifest},
     config::{
         cli::{Asked, asked, command},
-        read::read,
+        read::{read, read_bind},
         sources::{Sources, Texts, Wrong},
     },
     demo, logging,
@@ -16,6 +17,11 @@ fn main() -> ExitCode {
     let ended = match asked(&command().get_matches()) {
         Asked::Serve(flags) => serve(flags),
         Asked::Demo { once } => actix::System::new().block_on(demo::run(once)),
+        Asked::Health { flags, question } => ask(flags, question),
+        Asked::Manifest { public } => {
+            print!("{}", manifest(&public));
+            Ok(())
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,8 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: Texts) -> Result<(), AppError> {
-    let config =
-        read(&Sources::of_process(flags)).map_err(|wrong| AppError::Misconfigured(describe(&wrong)))?;
+    let config = read(&Sources::of_process(flags)).map_err(misconfigured)?;
     let (log, _flushed_when_dropped) =
         logging::start(config.log, &config.data_dir.join("logs")).map_err(|error| {
             AppError::Misconfigured(format!("STATUSINATOR_DATA_DIR: logs cannot be written: {error}"))
@@ -36,7 +41,12 @@ fn serve(flags: Texts) -> Result<(), AppError> {
     actix::System::new().block_on(app::serve(config, &log))
 }
 
-fn describe(wrong: &[Wrong]) -> String {
+fn ask(flags: Texts, question: Question) -> Result<(), AppError> {
+    let bind = read_bind(&Sources::of_process(flags)).map_err(misconfigured)?;
+    actix::System::new().block_on(health::ask(bind, question))
+}
+
+fn misconfigured(wrong: Vec<Wrong>) -> AppError {
     let lines: Vec<String> = wrong.iter().map(Wrong::to_string).collect();
-    format!("these settings are wrong:\n  {}", lines.join("\n  "))
+    AppError::Misconfigured(format!("these settings are wrong:\n  {}", lines.join("\n  ")))
 }

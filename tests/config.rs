@@ -4,7 +4,8 @@
 
 use std::{
     fs,
-    process::{Command, Output},
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
@@ -31,7 +32,16 @@ fn complaint(output: &Output) -> String {
 
 #[test]
 fn wrong_usage_ends_with_2_and_help_with_0() {
-    for arguments in [&[][..], &["fly"], &["serve", "--fly"], &["demo", "--workers", "1"]] {
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["serve", "--fly"],
+        &["demo", "--workers", "1"],
+        &["health", "--bind", "nowhere"],
+        &["health", "--bind", "127.0.0.1:0"],
+        &["manifest"],
+        &["manifest", "--url", "http://example.org"],
+    ] {
         assert_eq!(run(&folder(), arguments, &[]).status.code(), Some(2), "{arguments:?}");
     }
     for arguments in [&["--help"][..], &["serve", "--help"], &["demo", "--help"], &["--version"]] {
@@ -105,4 +115,75 @@ fn a_secret_comes_from_a_file_but_not_twice_and_never_by_a_flag() {
     assert!(from_file.contains("SLACK_BOT_TOKEN_FILE") && from_file.contains("\"none\""), "{from_file}");
     assert!(twice.contains("SLACK_SIGNING_SECRET") && !twice.contains("other"), "{twice}");
     assert!(!by_flag.contains("hidden"), "{by_flag}");
+}
+
+/// A running service of which Slack knows nothing; it is killed when dropped.
+struct Served {
+    process: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(folder: &TempDir) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_statusinator"))
+            .args(["serve", "--bind", "127.0.0.1:0", "--log-format", "json"])
+            .args(["--slack-api-url", "http://127.0.0.1:9/"])
+            .current_dir(folder.path())
+            .env_clear()
+            .envs([("SLACK_SIGNING_SECRET", "shhh"), ("SLACK_BOT_TOKEN", "xoxb-1")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
+        let listening = lines.find(|line| line["msg"] == "listening").unwrap();
+        Self { process, address: listening["address"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn health_tells_whether_the_service_serves_and_whether_it_does_its_work() {
+    let folder = folder();
+    let service = Served::start(&folder);
+    let bind = [("STATUSINATOR_BIND", service.address.as_str())];
+
+    let serves = run(&folder, &["health"], &bind);
+    let ready = run(&folder, &["health", "--ready"], &bind);
+
+    assert_eq!(serves.status.code(), Some(0), "{serves:?}");
+    assert_eq!(ready.status.code(), Some(1), "{ready:?}");
+    let why = String::from_utf8(ready.stderr).unwrap();
+    assert!(why.contains("answered 503, starting\n"), "{why}");
+}
+
+#[test]
+fn health_says_no_when_nobody_listens() {
+    let folder = folder();
+    let service = Served::start(&folder);
+    let address = service.address.clone();
+    drop(service);
+
+    let serves = run(&folder, &["health", "--bind", &address], &[]);
+
+    assert_eq!(serves.status.code(), Some(1), "{serves:?}");
+}
+
+#[test]
+fn the_manifest_needs_no_setting_and_begins_with_the_link_that_creates_the_app() {
+    let printed = run(&folder(), &["manifest", "--url", "https://status.example.org/"], &[]);
+
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert_eq!(printed.status.code(), Some(0));
+    assert!(
+        text.starts_with("# https://api.slack.com/apps?new_app=1&manifest_yaml=_metadata%3A%0A"),
+        "{text}"
+    );
+    assert!(text.contains("\"https://status.example.org/slack/events\""), "{text}");
 }

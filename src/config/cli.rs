@@ -1,8 +1,12 @@
 //! The command line: commands, and a flag for every setting that is no secret.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use url::Url;
+
+use crate::commands::health::Question;
 
 use super::{
+    read::public_address,
     settings::{SETTINGS, Setting},
     sources::Texts,
 };
@@ -17,6 +21,18 @@ pub enum Asked {
         /// Whether to play the scenario and end.
         once: bool,
     },
+    /// `health`; with `--ready` it asks whether the service does its work.
+    Health {
+        /// The settings given as flags.
+        flags: Texts,
+        /// What to ask.
+        question: Question,
+    },
+    /// `manifest`.
+    Manifest {
+        /// Where Slack and browsers reach the service.
+        public: Url,
+    },
 }
 
 /// The command line's grammar.
@@ -28,6 +44,8 @@ pub fn command() -> Command {
         .arg_required_else_help(false)
         .subcommand(serve())
         .subcommand(demo())
+        .subcommand(health())
+        .subcommand(manifest())
 }
 
 fn serve() -> Command {
@@ -54,6 +72,34 @@ fn demo() -> Command {
         )
 }
 
+fn health() -> Command {
+    Command::new("health")
+        .about("Asks the running service whether it serves; exit status 0 for yes, 1 for no")
+        .arg(
+            Arg::new("ready")
+                .long("ready")
+                .action(ArgAction::SetTrue)
+                .help("Asks whether it does its work; if not, says why"),
+        )
+        .args(SETTINGS.iter().filter(|setting| setting.variable == "STATUSINATOR_BIND").map(flag))
+}
+
+fn manifest() -> Command {
+    let address = |text: &str| {
+        public_address(text).ok_or("allowed: an https address, or http on loopback, without query")
+    };
+    Command::new("manifest")
+        .about("Prints the Slack app's manifest; its first line is the link that creates the app from it")
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .required(true)
+                .value_parser(address)
+                .help("Where Slack and browsers will reach the service (STATUSINATOR_PUBLIC_URL)"),
+        )
+}
+
 fn flag(setting: &Setting) -> Arg {
     let default = setting.default.map(|default| format!("[default: {default}] ")).unwrap_or_default();
     Arg::new(setting.variable)
@@ -77,14 +123,22 @@ fn secrets() -> String {
 pub fn asked(matches: &ArgMatches) -> Asked {
     match matches.subcommand() {
         Some(("demo", demo)) => Asked::Demo { once: demo.get_flag("once") },
+        Some(("health", health)) => Asked::Health {
+            flags: flags(health),
+            question: if health.get_flag("ready") { Question::Ready } else { Question::Serves },
+        },
+        Some(("manifest", manifest)) if let Some(public) = manifest.get_one::<Url>("url") => {
+            Asked::Manifest { public: public.clone() }
+        }
         Some((_, serve)) => Asked::Serve(flags(serve)),
         None => Asked::Serve(Texts::new()),
     }
 }
 
+/// The settings given as flags; a command has not all of them.
 fn flags(matches: &ArgMatches) -> Texts {
-    let given = SETTINGS.iter().filter(|setting| !setting.is_secret).filter_map(|setting| {
-        let text = matches.get_one::<String>(setting.variable)?;
+    let given = SETTINGS.iter().filter_map(|setting| {
+        let text = matches.try_get_one::<String>(setting.variable).ok()??;
         Some((setting.variable.to_owned(), text.clone()))
     });
     given.collect()

@@ -28,6 +28,15 @@ pub fn read(sources: &Sources) -> Result<Config, Vec<Wrong>> {
     }
 }
 
+/// Reads where the service listens. What else is wrong is not the business of who only asks it something.
+///
+/// # Errors
+/// When that setting is wrong.
+pub fn read_bind(sources: &Sources) -> Result<SocketAddr, Vec<Wrong>> {
+    let mut reader = Reader { texts: sources.texts(&mut Vec::new()), wrong: Vec::new() };
+    reader.bind().ok_or(reader.wrong)
+}
+
 struct Reader {
     texts: Texts,
     wrong: Vec<Wrong>,
@@ -36,9 +45,7 @@ struct Reader {
 impl Reader {
     /// `None` when something is wrong; then it is noted. Every setting is looked at all the same.
     fn config(&mut self) -> Option<Config> {
-        let bind = self.parse("STATUSINATOR_BIND", "an address and a port, such as 127.0.0.1:3000", |text| {
-            text.parse::<SocketAddr>().ok()
-        });
+        let bind = self.bind();
         let data_dir = self.parse("STATUSINATOR_DATA_DIR", "a folder's path", |text| {
             (!text.is_empty()).then(|| text.into())
         });
@@ -67,6 +74,12 @@ impl Reader {
             log: log?,
             metrics_disabled: metrics_disabled?,
             drain_timeout: drain_timeout?,
+        })
+    }
+
+    fn bind(&mut self) -> Option<SocketAddr> {
+        self.parse("STATUSINATOR_BIND", "an address and a port, such as 127.0.0.1:3000", |text| {
+            text.parse().ok()
         })
     }
 
@@ -125,12 +138,7 @@ impl Reader {
         self.parse(
             "STATUSINATOR_PUBLIC_URL",
             "an https address, or http on loopback, without query",
-            |text| {
-                let url = Url::parse(text).ok()?;
-                let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-                (is_safe && url.query().is_none() && url.fragment().is_none() && url.username().is_empty())
-                    .then_some(url)
-            },
+            public_address,
         )
     }
 
@@ -263,6 +271,13 @@ impl Reader {
                 .collect()
         })
     }
+}
+
+/// An address at which Slack and browsers can reach the service safely.
+pub fn public_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    (is_safe && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()).then_some(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

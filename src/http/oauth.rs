@@ -30,9 +30,8 @@ use super::{HttpState, OauthSettings, oauth_state::LIFETIME, pages::page};
 
 const COOKIE: &str = "statusinator_install";
 const COOKIE_PATH: &str = "/slack/oauth";
-/// What a member lets us do: read his profile, set his name and picture.
-const USER_SCOPES: &str = "users.profile:read,users.profile:write";
-const NEEDED_SCOPE: &str = "users.profile:write";
+/// What a member lets us do: set his name and picture.
+pub const USER_SCOPE: &str = "users.profile:write";
 /// Errors of `oauth.v2.access` that are the code's fault (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
 const CODE_IS_WRONG: [&str; 4] =
     ["invalid_code", "code_already_used", "code_expired", "invalid_code_verifier"];
@@ -53,7 +52,7 @@ pub async fn install(state: Data<HttpState>) -> HttpResponse {
     url.query_pairs_mut()
         .append_pair("client_id", &oauth.client_id)
         .append_pair("scope", "")
-        .append_pair("user_scope", USER_SCOPES)
+        .append_pair("user_scope", USER_SCOPE)
         .append_pair("redirect_uri", &oauth.redirect_uri)
         .append_pair("state", &nonce);
     if let Some(team) = &state.directory.load().team {
@@ -133,7 +132,7 @@ async fn keep(consent: Consent, request: RequestId, state: &HttpState) -> HttpRe
         }
         Some(_) => {}
     }
-    if !consent.scopes.iter().any(|scope| scope == NEEDED_SCOPE) {
+    if !consent.scopes.iter().any(|scope| scope == USER_SCOPE) {
         return scope_missing();
     }
     let user = consent.user.clone();
@@ -197,7 +196,7 @@ fn another_workspace() -> HttpResponse {
 
 fn scope_missing() -> HttpResponse {
     let text = html! {
-        p { "Slack did not grant the permission to change your profile (" code { (NEEDED_SCOPE) } "). Nothing was changed." }
+        p { "Slack did not grant the permission to change your profile (" code { (USER_SCOPE) } "). Nothing was changed." }
         p { a class="button" href="/slack/install" { "Begin again" } }
     };
     page(StatusCode::BAD_REQUEST, "A permission is missing", text)

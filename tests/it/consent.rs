@@ -23,10 +23,7 @@ async fn the_link_leads_to_slacks_page_with_user_scopes_only_and_a_cookie() {
     let location: url::Url = text("location").parse().unwrap();
     let find = |name: &str| location.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
     assert_eq!(location.path(), "/oauth/v2/authorize");
-    assert_eq!(
-        (find("scope").as_str(), find("user_scope").as_str()),
-        ("", "users.profile:read,users.profile:write")
-    );
+    assert_eq!((find("scope").as_str(), find("user_scope").as_str()), ("", "users.profile:write"));
     assert_eq!(
         (find("team").as_str(), find("redirect_uri").as_str()),
         (TEAM, "http://127.0.0.1:9/slack/oauth/callback")
@@ -45,7 +42,7 @@ async fn who_allows_it_has_his_token_sealed_and_is_looked_at() {
     app.status("U1", ":a:").await;
     app.settle().await;
 
-    let (status, page) = app.consent("U1", "users.profile:read,users.profile:write").await;
+    let (status, page) = app.consent("U1", "users.profile:write").await;
 
     assert_eq!(status, 200);
     assert!(page.contains("Done") && !page.contains("<script"));

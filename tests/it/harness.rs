@@ -258,7 +258,7 @@ impl TestApp {
 
     /// Lets a member authorise the app, without a browser.
     pub async fn authorise(&self, id: &str) {
-        let (status, _) = self.consent(id, "users.profile:read,users.profile:write").await;
+        let (status, _) = self.consent(id, "users.profile:write").await;
         assert_eq!(status, 200);
     }
 

@@ -1,0 +1,4 @@
+//! What the command line does beside serving: small commands that need no actors.
+
+pub mod health;
+pub mod manifest;
