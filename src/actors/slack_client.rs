@@ -6,6 +6,7 @@
 //! Receives one message a method; [`Withdraw`] when a request gives up its place; [`AskStanding`], [`Observe`].
 //! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`TokenRevived`].
 
+pub mod sign_in;
 mod standing;
 
 use std::rc::Rc;
@@ -246,7 +247,7 @@ impl SlackClient {
         token: Option<Token>,
         call: impl FnOnce(WebApi) -> Calling<T> + 'static,
     ) -> ResponseActFuture<Self, Result<T, SlackError>> {
-        if matches!(self.bot, Known::Dead(_)) && ask.method != Method::OauthV2Access {
+        if matches!(self.bot, Known::Dead(_)) && !ask.method.is_the_clients() {
             return Box::pin(actix::fut::ready(Err(SlackError::Suspended)));
         }
         let now = Instant::now();

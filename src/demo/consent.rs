@@ -4,11 +4,9 @@ use actix_web::{
     HttpResponse,
     web::{Data, Form, Query},
 };
-use maud::{DOCTYPE, html};
+use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 use url::Url;
-
-use crate::domain::UserId;
 
 use super::slack::SimulatedSlack;
 
@@ -36,36 +34,49 @@ pub struct Decision {
 /// `GET /oauth/v2/authorize`.
 pub async fn ask(wish: Option<Query<Wish>>, slack: Data<SimulatedSlack>) -> HttpResponse {
     let Some(Query(wish)) = wish else { return wrong("client_id and redirect_uri are needed") };
-    let (is_known, people) = {
-        let workspace = slack.lock();
-        let is_known =
-            workspace.app.client_id == wish.client_id && workspace.may_return_to(&wish.redirect_uri);
-        let members = workspace.people.values().filter(|person| !person.is_bot && !person.deleted);
-        (
-            is_known,
-            members.map(|person| (person.id.to_string(), person.real_name.clone())).collect::<Vec<_>>(),
-        )
-    };
-    if !is_known {
+    if !is_known(&slack, &wish.client_id, &wish.redirect_uri) {
         return wrong("the client id or the redirect URI is not this app's");
     }
+    let wants = html! { p { "It wants: " code { (wish.user_scope) } } };
+    let hidden =
+        [("user_scope", wish.user_scope), ("redirect_uri", wish.redirect_uri), ("state", wish.state)];
+    question("Statusinator asks to change your profile", &wants, &hidden, &slack)
+}
+
+/// Whether the app is this one, and may have browsers sent back there.
+pub(super) fn is_known(slack: &SimulatedSlack, client_id: &str, redirect_uri: &str) -> bool {
+    let workspace = slack.lock();
+    workspace.app.client_id == client_id && workspace.may_return_to(redirect_uri)
+}
+
+/// The page that asks who one is, and whether one allows it. What is hidden comes back with the answer.
+pub(super) fn question(
+    title: &str,
+    text: &Markup,
+    hidden: &[(&str, String)],
+    slack: &SimulatedSlack,
+) -> HttpResponse {
+    let people: Vec<(String, String)> = {
+        let workspace = slack.lock();
+        let members = workspace.people.values().filter(|person| !person.is_bot && !person.deleted);
+        members.map(|person| (person.id.to_string(), person.real_name.clone())).collect()
+    };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Simulated Slack: allow Statusinator?" }
+                link rel="icon" href="data:,";
+                title { "Simulated Slack: " (title) }
                 style { (STYLE) }
             }
             body { main {
                 p.note { "This is a simulated Slack; nothing here leaves your machine." }
-                h1 { "Statusinator asks to change your profile" }
-                p { "It wants: " code { (wish.user_scope) } }
+                h1 { (title) }
+                (text)
                 form method="post" {
-                    input type="hidden" name="user_scope" value=(wish.user_scope);
-                    input type="hidden" name="redirect_uri" value=(wish.redirect_uri);
-                    input type="hidden" name="state" value=(wish.state);
+                    @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
                     p {
                         label for="user" { "I am " }
                         select id="user" name="user" {
@@ -83,23 +94,28 @@ pub async fn ask(wish: Option<Query<Wish>>, slack: Data<SimulatedSlack>) -> Http
 
 /// `POST /oauth/v2/authorize`: sends the browser back to the app.
 pub async fn answer(decision: Form<Decision>, slack: Data<SimulatedSlack>) -> HttpResponse {
-    let Ok(mut back) = Url::parse(&decision.redirect_uri) else {
+    let Ok(back) = Url::parse(&decision.redirect_uri) else {
         return wrong("the redirect URI is no address");
     };
-    if decision.decision == "allow" {
+    let code = (decision.decision == "allow").then(|| {
         let scopes: Vec<String> = decision.user_scope.split(',').map(str::to_owned).collect();
-        let user = decision.user.parse::<UserId>().ok();
-        let code = user.and_then(|user| slack.allow(&user, &scopes, &decision.redirect_uri));
-        let Some(code) = code else { return wrong("the member or the redirect URI is not known") };
-        back.query_pairs_mut().append_pair("code", &code);
-    } else {
-        back.query_pairs_mut().append_pair("error", "access_denied");
-    }
-    back.query_pairs_mut().append_pair("state", &decision.state);
+        slack.allow(&decision.user.parse().ok()?, &scopes, &decision.redirect_uri)
+    });
+    send_back(back, code, &decision.state)
+}
+
+/// Sends the browser back with a code, or with a refusal if there is none; an inner `None` is a code that there cannot be.
+pub(super) fn send_back(mut back: Url, code: Option<Option<String>>, state: &str) -> HttpResponse {
+    match code {
+        Some(Some(code)) => back.query_pairs_mut().append_pair("code", &code),
+        Some(None) => return wrong("the member or the redirect URI is not known"),
+        None => back.query_pairs_mut().append_pair("error", "access_denied"),
+    };
+    back.query_pairs_mut().append_pair("state", state);
     HttpResponse::Found().insert_header(("Location", back.as_str())).finish()
 }
 
-fn wrong(why: &str) -> HttpResponse {
+pub(super) fn wrong(why: &str) -> HttpResponse {
     HttpResponse::BadRequest()
         .content_type("text/plain; charset=utf-8")
         .body(format!("simulated Slack: {why}"))

@@ -14,6 +14,7 @@ pub mod pictures;
 pub mod scenario;
 pub mod seed;
 pub mod server;
+pub mod sign_in;
 pub mod slack;
 pub mod stage;
 pub mod transport;

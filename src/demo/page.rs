@@ -18,6 +18,7 @@ use crate::{clock::Instant, domain::UserId};
 use super::{
     seed::{EMOJI, RESIDENTS},
     slack::SimulatedSlack,
+    workspace::Grant,
 };
 
 /// Since when each member's steps are shown, and where one authorises.
@@ -114,7 +115,11 @@ fn member(user: &UserId, slack: &SimulatedSlack, watch: &Watch) -> Option<Value>
     let since = watch.since(user);
     let (mut steps, has_authorised) = (Vec::new(), {
         let workspace = slack.lock();
-        workspace.grants.values().any(|grant| grant.owner == *user && !grant.is_bot && grant.dead.is_none())
+        let may_write = |grant: &Grant| grant.scopes.iter().any(|scope| scope == "users.profile:write");
+        workspace
+            .grants
+            .values()
+            .any(|grant| grant.owner == *user && grant.dead.is_none() && may_write(grant))
     });
     if let Some(since) = since {
         steps.push(json!({ "what": "status set", "ms": 0 }));

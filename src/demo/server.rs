@@ -1,4 +1,4 @@
-//! The simulated Slack over HTTP: the Web API below `/api/`, and the consent page.
+//! The simulated Slack over HTTP: the Web API below `/api/`, and the pages where members consent and sign in.
 
 use std::net::SocketAddr;
 
@@ -16,6 +16,7 @@ use super::{
     calls::{ApiRequest, ApiResponse, FilePart},
     consent,
     faults::Effect,
+    sign_in,
     slack::SimulatedSlack,
 };
 
@@ -43,10 +44,13 @@ impl Server {
                 .route("/api/{method}", web::to(api))
                 .route("/oauth/v2/authorize", web::get().to(consent::ask))
                 .route("/oauth/v2/authorize", web::post().to(consent::answer))
+                .route("/openid/connect/authorize", web::get().to(sign_in::ask))
+                .route("/openid/connect/authorize", web::post().to(sign_in::answer))
                 .configure(more.clone())
         });
         let server = server.workers(1).disable_signals().shutdown_timeout(1).bind("127.0.0.1:0")?;
         let address = server.addrs().first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        slack.lock().app.issuer = format!("http://{address}");
         let server = server.run();
         let handle = server.handle();
         actix::spawn(server);

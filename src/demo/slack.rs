@@ -16,6 +16,7 @@ use crate::{
 use super::{
     calls::{ApiRequest, ApiResponse, Call},
     faults::{Effect, Fault},
+    sign_in,
     workspace::{Code, Person, Workspace},
 };
 
@@ -131,15 +132,24 @@ impl SimulatedSlack {
 
     /// A member allows the app; answers the code for the browser. `None` if the address is not the app's.
     pub fn allow(&self, user: &UserId, scopes: &[String], redirect_uri: &str) -> Option<String> {
+        let (at, redirect_uri) = (Instant::now(), redirect_uri.to_owned());
+        self.code(Code { user: user.clone(), scopes: scopes.to_vec(), redirect_uri, nonce: None, at })
+    }
+
+    /// A member signs in to the app; answers as [`Self::allow`].
+    pub fn sign_in(&self, user: &UserId, nonce: Option<&str>, redirect_uri: &str) -> Option<String> {
+        let (scopes, nonce) = (vec![sign_in::SCOPE.to_owned()], nonce.map(str::to_owned));
+        let (at, redirect_uri) = (Instant::now(), redirect_uri.to_owned());
+        self.code(Code { user: user.clone(), scopes, redirect_uri, nonce, at })
+    }
+
+    fn code(&self, given: Code) -> Option<String> {
         let mut workspace = self.lock();
-        if !workspace.may_return_to(redirect_uri) {
+        if !workspace.may_return_to(&given.redirect_uri) {
             return None;
         }
         let code = format!("code-{}", workspace.number());
-        let at = Instant::now();
-        let consent =
-            Code { user: user.clone(), scopes: scopes.to_vec(), redirect_uri: redirect_uri.to_owned(), at };
-        workspace.codes.insert(code.clone(), consent);
+        workspace.codes.insert(code.clone(), given);
         Some(code)
     }
 

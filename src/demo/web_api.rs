@@ -11,7 +11,8 @@ use crate::{clock::Instant, domain::UserId};
 use super::{
     calls::{ApiRequest, ApiResponse},
     limits::tier,
-    workspace::{Grant, Workspace},
+    sign_in,
+    workspace::{Code, Grant, Workspace},
     writes,
 };
 
@@ -36,10 +37,13 @@ impl Workspace {
         if let Err(code) = check_verb(request) {
             return self.violation(request, code);
         }
-        if request.method == "oauth.v2.access" {
+        if matches!(request.method.as_str(), "oauth.v2.access" | "openid.connect.token") {
             let counted = self.windows.count(&request.method, None, now);
             return self.limited(request, counted).unwrap_or_else(|| {
-                let answer = self.exchange(request, now);
+                let answer = self.redeem(request, now).and_then(|code| match request.method.as_str() {
+                    "oauth.v2.access" => Ok(self.exchange(&code)),
+                    _ => sign_in::token(self, request, &code, unix_now),
+                });
                 respond(answer, None)
             });
         }
@@ -152,7 +156,8 @@ impl Workspace {
             "response_metadata": { "next_cursor": cursor } }))
     }
 
-    fn exchange(&mut self, request: &ApiRequest, now: Instant) -> Answer {
+    /// Takes the code that the app was given, if the app is who it says.
+    fn redeem(&mut self, request: &ApiRequest, now: Instant) -> Result<Code, String> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let basic = request.authorization.as_deref().and_then(|text| text.strip_prefix("Basic "));
         let basic = basic.and_then(|text| String::from_utf8(STANDARD.decode(text).ok()?).ok());
@@ -169,14 +174,23 @@ impl Workspace {
         if code.at + std::time::Duration::from_secs(600) <= now {
             return Err("invalid_code".into());
         }
+        // A code of the consent page is no code of the sign-in page, nor the other way round.
+        let is_of_sign_in = code.scopes.iter().any(|scope| scope == sign_in::SCOPE);
+        if is_of_sign_in != (request.method == "openid.connect.token") {
+            return Err("oauth_authorization_url_mismatch".into());
+        }
         if request.argument("redirect_uri").as_deref() != Some(&code.redirect_uri) {
             return Err("bad_redirect_uri".into());
         }
+        Ok(code)
+    }
+
+    fn exchange(&mut self, code: &Code) -> Value {
         let scopes: Vec<&str> = code.scopes.iter().map(String::as_str).collect();
         let token = self.grant(&code.user, false, &scopes);
-        Ok(json!({ "ok": true, "app_id": "A0SIMULATED", "authed_user": { "id": code.user.as_str(),
+        json!({ "ok": true, "app_id": "A0SIMULATED", "authed_user": { "id": code.user.as_str(),
             "scope": code.scopes.join(","), "access_token": token, "token_type": "user" },
-            "team": { "id": self.team, "name": "Simulated" }, "enterprise": null, "is_enterprise_install": false }))
+            "team": { "id": self.team, "name": "Simulated" }, "enterprise": null, "is_enterprise_install": false })
     }
 }
 
@@ -198,7 +212,10 @@ fn check_verb(request: &ApiRequest) -> Result<(), &'static str> {
         ("users.profile.set", "POST") if encoding == "application/json" || encoding == form => Ok(()),
         ("users.setPhoto", "POST") if encoding == "multipart/form-data" => Ok(()),
         ("oauth.v2.access", "POST") if encoding == form => Ok(()),
-        ("users.profile.set" | "users.setPhoto" | "oauth.v2.access", "POST") => Err("invalid_post_type"),
+        ("openid.connect.token", "POST") if encoding == "application/json" || encoding == form => Ok(()),
+        ("users.profile.set" | "users.setPhoto" | "oauth.v2.access" | "openid.connect.token", "POST") => {
+            Err("invalid_post_type")
+        }
         _ => Err("invalid_arguments"),
     }
 }

@@ -64,6 +64,8 @@ pub struct Code {
     pub scopes: Vec<String>,
     /// Where he was sent back to.
     pub redirect_uri: String,
+    /// Of a sign-in: what the app sent along.
+    pub nonce: Option<String>,
     /// When.
     pub at: Instant,
 }
@@ -77,6 +79,8 @@ pub struct Registration {
     pub client_secret: String,
     /// Addresses that browsers may be sent back to: these, or below them.
     pub redirect_urls: Vec<String>,
+    /// Who issues id tokens: the origin of this Slack.
+    pub issuer: String,
 }
 
 /// Everything that the simulated Slack knows.
@@ -120,6 +124,7 @@ impl Workspace {
                 client_id: "1000.2000".into(),
                 client_secret: "simulated-client-secret".into(),
                 redirect_urls: Vec::new(),
+                issuer: "https://slack.com".into(),
             },
             windows: Windows::default(),
             faults: Vec::new(),

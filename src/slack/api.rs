@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::{config::NameField, domain::UserId, pictures::Picture};
 
 use super::{
-    Body, Call, Consent, Identity, Member, MemberPage, Method, Profile, Reply, SlackError, Token, Transport,
+    Body, Call, Consent, IdToken, Identity, Member, MemberPage, Method, Profile, Reply, SlackError, Token,
+    Transport,
     answer::{Answer, classify},
     parse,
     transport::Auth,
@@ -161,5 +162,22 @@ impl WebApi {
         let body = Body::Form(vec![("code", code), ("redirect_uri", redirect_uri)]);
         let reply = self.call(Method::OauthV2Access, auth, body).await?;
         Ok(parse::consent(&reply)?)
+    }
+
+    /// `openid.connect.token`: a code for who signed in. The access token that comes with it is not needed.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn openid_connect_token(
+        &self,
+        (id, secret): (&str, &Token),
+        code: String,
+        redirect_uri: String,
+    ) -> Result<IdToken, CallError> {
+        let auth = Auth::Basic { id: id.to_owned(), secret: secret.clone() };
+        let grant_type = ("grant_type", "authorization_code".to_owned());
+        let body = Body::Form(vec![grant_type, ("code", code), ("redirect_uri", redirect_uri)]);
+        let reply = self.call(Method::OpenidConnectToken, auth, body).await?;
+        Ok(parse::id_token(&reply)?)
     }
 }

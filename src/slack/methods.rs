@@ -19,6 +19,8 @@ pub enum Method {
     UsersList,
     /// `oauth.v2.access` (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
     OauthV2Access,
+    /// `openid.connect.token` (<https://docs.slack.dev/reference/methods/openid.connect.token>).
+    OpenidConnectToken,
 }
 
 impl Method {
@@ -32,6 +34,7 @@ impl Method {
             Self::UsersInfo => "users.info",
             Self::UsersList => "users.list",
             Self::OauthV2Access => "oauth.v2.access",
+            Self::OpenidConnectToken => "openid.connect.token",
         }
     }
 
@@ -41,7 +44,7 @@ impl Method {
         match self {
             Self::UsersSetPhoto | Self::UsersList => 20,
             Self::UsersProfileSet => 50,
-            Self::UsersProfileGet | Self::UsersInfo | Self::AuthTest => 100,
+            Self::UsersProfileGet | Self::UsersInfo | Self::AuthTest | Self::OpenidConnectToken => 100,
             Self::OauthV2Access => 600,
         }
     }
@@ -49,6 +52,11 @@ impl Method {
     /// Whether a call changes nothing.
     pub fn is_read(self) -> bool {
         matches!(self, Self::UsersProfileGet | Self::UsersInfo | Self::UsersList | Self::AuthTest)
+    }
+
+    /// Whether the app's client calls it, with no token: a dead one does not matter.
+    pub fn is_the_clients(self) -> bool {
+        matches!(self, Self::OauthV2Access | Self::OpenidConnectToken)
     }
 
     /// How long an answer may take, its body included.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use crate::domain::{Emoji, TeamId};
 
-use super::{Consent, Identity, Member, MemberPage, Profile, Reply, SlackError, Token};
+use super::{Consent, IdToken, Identity, Member, MemberPage, Profile, Reply, SlackError, Token};
 
 /// A value of the expected kind, or nothing.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -179,6 +179,16 @@ pub fn consent(reply: &Reply) -> Result<Consent, SlackError> {
         token: Token::new(raw.authed_user.access_token),
         scopes: raw.authed_user.scope.split(',').map(str::to_owned).collect(),
     })
+}
+
+/// `id_token` of `openid.connect.token`.
+pub fn id_token(reply: &Reply) -> Result<IdToken, SlackError> {
+    #[derive(Deserialize)]
+    struct Raw {
+        id_token: String,
+    }
+    let unreadable = |_| SlackError::Unavailable("the answer has no id token that can be read".into());
+    IdToken::read(&body::<Raw>(reply)?.id_token).map_err(unreadable)
 }
 
 #[cfg(test)]
