@@ -8,7 +8,7 @@
 //! - [`request`]: a request's life, from the newest status to the changed profile.
 //! - [`applied`]: what was seen of a member and applied to him, part by part.
 //! - [`slack`], [`storage`], [`metrics`]: plain async libraries that know nothing of actors.
-//! - [`vault`], [`pictures`]: sealed tokens; pictures checked before they are sent.
+//! - [`vault`], [`pictures`], [`presets`]: sealed tokens; pictures checked before they are sent; rules that presets must keep.
 //! - [`service`]: the actors, wired. [`config`], [`logging`], [`app`]: settings, logs, start and ordered stop.
 //! - [`clock`], [`chance`]: time and randomness, which a simulation holds in its hand.
 //! - [`commands`]: small commands that ask or print something and end.
@@ -28,6 +28,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod pictures;
+pub mod presets;
 pub mod request;
 pub mod service;
 pub mod slack;

@@ -63,6 +63,11 @@ fn frames(bytes: &Bytes) -> Result<usize, String> {
     Ok(decoder.into_frames().take(2).count())
 }
 
+/// What a picture's link follows from: its bytes.
+pub fn id(bytes: &[u8]) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, bytes)
+}
+
 /// Tells that a link does not end with the member's folder and a UUID.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotHis;
