@@ -73,17 +73,28 @@ impl Vault {
     /// # Errors
     /// [`NoKeyOpens`] when it was sealed with another key, for another member, or is damaged.
     pub fn open(&self, user: &UserId, sealed: &[u8]) -> Result<Stored, NoKeyOpens> {
-        let (nonce, msg) = sealed.split_first_chunk::<NONCE>().ok_or(NoKeyOpens)?;
-        let open = |cipher: &XChaCha20Poly1305| {
-            cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad: user.as_str().as_bytes() }).ok()
-        };
-        let plain = self.0.iter().find_map(open).ok_or(NoKeyOpens)?;
+        let plain = self.0.iter().find_map(|cipher| decrypt(cipher, user, sealed)).ok_or(NoKeyOpens)?;
         let plain: Plain = serde_json::from_slice(&plain).map_err(|_| NoKeyOpens)?;
         Ok(Stored {
             token: Token::new(plain.token),
             at: UNIX_EPOCH + Duration::from_millis(plain.stored_at_ms),
         })
     }
+
+    /// Whether there are older keys, whose tokens are to be sealed anew.
+    pub fn has_older_keys(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// Whether the key that seals opens a token, so that it needs no older one.
+    pub fn is_current(&self, user: &UserId, sealed: &[u8]) -> bool {
+        self.0.first().is_some_and(|cipher| decrypt(cipher, user, sealed).is_some())
+    }
+}
+
+fn decrypt(cipher: &XChaCha20Poly1305, user: &UserId, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, msg) = sealed.split_first_chunk::<NONCE>()?;
+    cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad: user.as_str().as_bytes() }).ok()
 }
 
 /// Reads a key from base64.

@@ -3,6 +3,7 @@
 //! Receives [`ReadUsers`], [`GetPicture`], [`GetToken`], [`PutToken`], [`RemoveToken`], [`TokenOwners`],
 //! [`Observe`]. Every read and write has a deadline.
 
+mod reseal;
 mod shelf;
 
 use std::{
@@ -13,8 +14,8 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorFutureExt, Context, Handler, Message, ResponseActFuture, ResponseFuture, Supervised,
-    WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture,
+    Supervised, WrapFuture,
 };
 use slog::{Logger, error, info, warn};
 
@@ -29,7 +30,7 @@ use crate::{
 };
 
 use super::{Observe, Report};
-use shelf::{DEADLINE, Shelf};
+use shelf::Shelf;
 
 /// Asks for `users.json`, if it changed since the last [`ReadUsers`] that succeeded.
 #[derive(Debug, Message)]
@@ -168,7 +169,8 @@ impl StorageHelper {
         clock: Clock,
         log: Logger,
     ) -> Self {
-        let shelf = Shelf { stores, state, vault: vault.map(Rc::new), recorder, clock };
+        let (vault, replacing) = (vault.map(Rc::new), Rc::default());
+        let shelf = Shelf { stores, state, vault, recorder, clock, replacing };
         Self { shelf, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
     }
 
@@ -219,6 +221,9 @@ impl Actor for StorageHelper {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1024);
+        if self.shelf.vault.as_ref().is_some_and(|vault| vault.has_older_keys()) {
+            ctx.spawn(reseal::reseal(self.shelf.clone(), self.log.clone()).into_actor(self));
+        }
     }
 }
 
@@ -311,10 +316,7 @@ impl Handler<TokenOwners> for StorageHelper {
 
     fn handle(&mut self, _: TokenOwners, _ctx: &mut Self::Context) -> Self::Result {
         let shelf = self.shelf.clone();
-        Box::pin(async move {
-            let keys = shelf.read(DEADLINE, shelf.stores.read.list("tokens/")).await?;
-            Ok(keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok()).collect())
-        })
+        Box::pin(async move { shelf.token_owners().await })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{rc::Rc, time::Duration};
 
+use tokio::sync::Mutex;
+
 use crate::{
     clock::{Clock, Instant},
     domain::{RequestId, UserId},
@@ -17,7 +19,7 @@ use super::{PictureError, UsersError, VaultError, Which};
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a sealed token may be, in bytes.
-const TOKEN_AT_MOST: u64 = 64 * 1024;
+pub(super) const TOKEN_AT_MOST: u64 = 64 * 1024;
 
 /// The store and its vault, as the actor and its futures share them.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub(super) struct Shelf {
     pub(super) vault: Option<Rc<Vault>>,
     pub(super) recorder: Recorder,
     pub(super) clock: Clock,
+    /// Held while a token is replaced or removed: what is removed must be what was looked at.
+    pub(super) replacing: Rc<Mutex<()>>,
 }
 
 impl Shelf {
@@ -102,6 +106,11 @@ impl Shelf {
         vault.open(user, &bytes).map(Some).map_err(|_| VaultError::NoKeyOpens)
     }
 
+    pub(super) async fn token_owners(&self) -> Result<Vec<UserId>, VaultError> {
+        let keys = self.read(DEADLINE, self.stores.read.list("tokens/")).await?;
+        Ok(keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok()).collect())
+    }
+
     pub(super) async fn put_token(
         &self,
         user: &UserId,
@@ -110,11 +119,13 @@ impl Shelf {
     ) -> Result<(), VaultError> {
         let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
         let sealed = vault.seal(user, stored).map_err(|_| VaultError::NoKey)?;
+        let _turn = self.replacing.lock().await;
         Self::within(DEADLINE, self.stores.write_for(request).put(&Key::token(user), sealed, None)).await?;
         Ok(())
     }
 
     pub(super) async fn remove_token(&self, user: &UserId, which: &Which) -> Result<bool, VaultError> {
+        let _turn = self.replacing.lock().await;
         let Some(stored) = self.token(user).await? else { return Ok(false) };
         let is_meant = match which {
             Which::This(fingerprint) => stored.token.fingerprint() == *fingerprint,
