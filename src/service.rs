@@ -21,6 +21,7 @@ use crate::{
         Observe,
         dead_letter::DeadLetter,
         event_listener::{EventListener, EventListenerParts},
+        gatekeeper::Gatekeeper,
         metrics_recorder::MetricsRecorder,
         overseer::{Fatal, Overseer},
         reconciler::{self, PassDue, Reconciler, ReconcilerParts},
@@ -69,6 +70,8 @@ pub struct Service {
     pub slack: Addr<SlackClient>,
     /// Reads and writes the store.
     pub storage: Addr<StorageHelper>,
+    /// Knows who is an administrator.
+    pub gatekeeper: Addr<Gatekeeper>,
     /// Gathers snapshots.
     pub overseer: Addr<Overseer>,
     /// Holds the overflow.
@@ -128,17 +131,20 @@ impl Service {
             outside.clock,
             storage_log,
         );
+        let directory = Directory::default();
+        let gatekeeper = Gatekeeper::new(address(&contexts.slack), directory.clone(), named("gatekeeper"));
         let service = Self {
             listener: address(&contexts.listener),
             queue: address(&contexts.queue),
             reconciler: address(&contexts.reconciler),
             slack: address(&contexts.slack),
             overseer: address(&contexts.overseer),
+            gatekeeper: supervision::start("gatekeeper", &restarts, |_| gatekeeper),
             storage: supervision::start("storage_helper", &restarts, |_| helper),
             dead_letter: supervision::start("dead_letter", &restarts, |_| {
                 DeadLetter::new(outside.recorder.clone(), named("dead_letter"))
             }),
-            directory: Directory::default(),
+            directory,
             restarts: restarts.clone(),
             is_draining: Arc::default(),
         };
@@ -257,6 +263,7 @@ impl Service {
             ("dead_letter", self.dead_letter.clone().recipient()),
             ("storage_helper", self.storage.clone().recipient()),
             ("slack_client", self.slack.clone().recipient()),
+            ("gatekeeper", self.gatekeeper.clone().recipient()),
             ("reconciler", self.reconciler.clone().recipient()),
         ];
         observed.extend(metrics.map(|metrics| ("metrics_recorder", metrics.recipient())));

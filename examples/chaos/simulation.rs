@@ -37,12 +37,13 @@ use statusinator::{
 use tokio::{sync::mpsc, task::LocalSet};
 use uuid::Uuid;
 
-const ACTORS: [&str; 7] = [
+const ACTORS: [&str; 8] = [
     "event_listener",
     "request_queue",
     "dead_letter",
     "storage_helper",
     "slack_client",
+    "gatekeeper",
     "reconciler",
     "overseer",
 ];

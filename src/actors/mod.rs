@@ -4,6 +4,7 @@ pub mod agenda;
 pub mod backlog;
 pub mod dead_letter;
 pub mod event_listener;
+pub mod gatekeeper;
 pub mod metrics_recorder;
 mod observe;
 pub mod overseer;

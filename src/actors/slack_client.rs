@@ -6,6 +6,7 @@
 //! Receives one message a method; [`Withdraw`] when a request gives up its place; [`AskStanding`], [`Observe`].
 //! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`TokenRevived`].
 
+pub mod access;
 pub mod sign_in;
 mod standing;
 

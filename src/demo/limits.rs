@@ -31,7 +31,7 @@ pub fn tier(method: &str) -> Option<usize> {
     Some(match method {
         "users.setPhoto" | "users.list" => 20,
         "users.profile.set" | "auth.revoke" => 50,
-        "users.profile.get" | "users.info" | "openid.connect.token" => 100,
+        "users.profile.get" | "users.info" | "admin.users.list" | "openid.connect.token" => 100,
         "auth.test" => 300,
         "oauth.v2.access" => 600,
         _ => return None,

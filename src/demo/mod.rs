@@ -4,6 +4,7 @@
 //! its events. [`workspace`] holds the state, [`web_api`] the methods, [`limits`] and [`faults`] what gets into a
 //! call's way. [`run`] is the demo: [`stage`] sets it up, [`page`] shows it, [`scenario`] plays it in the terminal.
 
+mod access;
 pub mod calls;
 pub mod consent;
 pub mod delivery;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{clock::Instant, domain::UserId};
 
 use super::{
+    access,
     calls::{ApiRequest, ApiResponse},
     limits::tier,
     sign_in,
@@ -19,6 +20,7 @@ use super::{
 /// A call whose token was found.
 pub(super) struct Authorised<'a> {
     pub(super) request: &'a ApiRequest,
+    pub(super) token: &'a str,
     pub(super) grant: Grant,
     pub(super) unix_now: u64,
 }
@@ -65,7 +67,7 @@ impl Workspace {
             return refused;
         }
         let scopes = grant.scopes.join(",");
-        let answer = self.dispatch(&Authorised { request, grant, unix_now });
+        let answer = self.dispatch(&Authorised { request, token: &token, grant, unix_now });
         respond(answer, Some(scopes))
     }
 
@@ -91,10 +93,8 @@ impl Workspace {
     fn dispatch(&mut self, call: &Authorised<'_>) -> Answer {
         match call.request.method.as_str() {
             "auth.test" => Ok(self.auth_test(call)),
-            "auth.revoke" => {
-                self.revoke(std::slice::from_ref(&call.grant.owner), call.unix_now);
-                Ok(json!({ "ok": true, "revoked": true }))
-            }
+            "auth.revoke" => access::revoke(self, call),
+            "admin.users.list" => access::users_list(self, call),
             "users.profile.get" => {
                 self.need_scope(call, "users.profile:read")?;
                 let person = self.person(call.request)?;
@@ -209,13 +209,19 @@ fn check_verb(request: &ApiRequest) -> Result<(), &'static str> {
     match (request.method.as_str(), verb) {
         ("users.profile.get" | "users.info" | "users.list" | "auth.revoke", "GET") => Ok(()),
         ("auth.test", "GET" | "POST") => Ok(()),
+        ("admin.users.list", "POST") if encoding == "application/json" || encoding == form => Ok(()),
         ("users.profile.set", "POST") if encoding == "application/json" || encoding == form => Ok(()),
         ("users.setPhoto", "POST") if encoding == "multipart/form-data" => Ok(()),
         ("oauth.v2.access", "POST") if encoding == form => Ok(()),
         ("openid.connect.token", "POST") if encoding == "application/json" || encoding == form => Ok(()),
-        ("users.profile.set" | "users.setPhoto" | "oauth.v2.access" | "openid.connect.token", "POST") => {
-            Err("invalid_post_type")
-        }
+        (
+            "users.profile.set"
+            | "users.setPhoto"
+            | "oauth.v2.access"
+            | "openid.connect.token"
+            | "admin.users.list",
+            "POST",
+        ) => Err("invalid_post_type"),
         _ => Err("invalid_arguments"),
     }
 }

@@ -90,6 +90,8 @@ pub struct Workspace {
     pub team: String,
     /// Whether an administrator's token may set others' names.
     pub paid_plan: bool,
+    /// Whether it is on an Enterprise plan, where administrators' tokens may list members as administrators see them.
+    pub enterprise: bool,
     /// The members by id.
     pub people: BTreeMap<UserId, Person>,
     /// What was given out, by the token's text.
@@ -117,6 +119,7 @@ impl Workspace {
         Self {
             team: team.to_owned(),
             paid_plan,
+            enterprise: false,
             people: BTreeMap::new(),
             grants: BTreeMap::new(),
             codes: BTreeMap::new(),
@@ -230,6 +233,11 @@ impl Workspace {
         for grant in self.grants.values_mut().filter(|grant| !grant.is_bot && users.contains(&grant.owner)) {
             grant.dead = Some("token_revoked");
         }
+        self.announce_revoked(users, unix_now);
+    }
+
+    /// Tells everybody who listens that tokens of these members are dead.
+    pub fn announce_revoked(&mut self, users: &[UserId], unix_now: u64) {
         let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
         let event = json!({ "type": "tokens_revoked", "tokens": { "oauth": users, "bot": [] },
             "event_ts": format!("{unix_now}.000001") });

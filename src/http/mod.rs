@@ -23,6 +23,7 @@ use url::Url;
 use crate::{
     actors::{
         event_listener::{AppRateLimited, Missed, Receive, Revoke},
+        gatekeeper::{Admit, Confirm},
         reconciler::Authorised,
         slack_client::ExchangeCode,
         storage_helper::PutToken,
@@ -49,6 +50,10 @@ pub struct HttpState {
     pub rate_limited: Recipient<AppRateLimited>,
     /// Gathers snapshots.
     pub readiness: Recipient<Readiness>,
+    /// Lets in an administrator by his token.
+    pub admit: Recipient<Admit>,
+    /// Lets in an administrator who signed in.
+    pub confirm: Recipient<Confirm>,
     /// Makes a token of a code.
     pub exchange: Recipient<ExchangeCode>,
     /// Stores tokens.
@@ -112,6 +117,8 @@ impl HttpState {
             revoke: service.listener.clone().recipient(),
             rate_limited: service.listener.clone().recipient(),
             readiness: service.overseer.clone().recipient(),
+            admit: service.gatekeeper.clone().recipient(),
+            confirm: service.gatekeeper.clone().recipient(),
             exchange: service.slack.clone().recipient(),
             put_token: service.storage.clone().recipient(),
             authorised: service.reconciler.clone().recipient(),

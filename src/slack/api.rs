@@ -4,7 +4,11 @@ use std::{rc::Rc, time::Duration};
 
 use serde_json::json;
 
-use crate::{config::NameField, domain::UserId, pictures::Picture};
+use crate::{
+    config::NameField,
+    domain::{TeamId, UserId},
+    pictures::Picture,
+};
 
 use super::{
     Body, Call, Consent, IdToken, Identity, Member, MemberPage, Method, Profile, Reply, SlackError, Token,
@@ -17,6 +21,9 @@ use super::{
 /// How many members a page of `users.list` has; Slack advises no more
 /// (<https://docs.slack.dev/reference/methods/users.list>).
 const MEMBERS_A_PAGE: usize = 200;
+/// How many a page of `admin.users.list` has at the most
+/// (<https://docs.slack.dev/reference/methods/admin.users.list>).
+const ADMINISTERED_A_PAGE: usize = 100;
 
 /// How a call failed, before the caller's clock makes a [`SlackError`] of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +153,31 @@ impl WebApi {
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let reply = self.read(Method::UsersList, token, query).await?;
         Ok(parse::member_page(&reply)?)
+    }
+
+    /// One page of `admin.users.list`: the workspace's active members and what they are to it.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn admin_users_list(
+        &self,
+        token: &Token,
+        team: &TeamId,
+        cursor: Option<String>,
+    ) -> Result<MemberPage, CallError> {
+        let mut form = vec![("team_id", team.0.clone()), ("limit", ADMINISTERED_A_PAGE.to_string())];
+        form.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let reply = self.call(Method::AdminUsersList, Auth::Bearer(token.clone()), Body::Form(form)).await?;
+        Ok(parse::member_page(&reply)?)
+    }
+
+    /// `auth.revoke`: the token dies.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn auth_revoke(&self, token: &Token) -> Result<(), CallError> {
+        self.read(Method::AuthRevoke, token, Vec::new()).await?;
+        Ok(())
     }
 
     /// `oauth.v2.access`: a code for a member's token.

@@ -17,6 +17,10 @@ pub enum Method {
     UsersInfo,
     /// `users.list` (<https://docs.slack.dev/reference/methods/users.list>).
     UsersList,
+    /// `admin.users.list`, on Enterprise only (<https://docs.slack.dev/reference/methods/admin.users.list>).
+    AdminUsersList,
+    /// `auth.revoke` (<https://docs.slack.dev/reference/methods/auth.revoke>).
+    AuthRevoke,
     /// `oauth.v2.access` (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
     OauthV2Access,
     /// `openid.connect.token` (<https://docs.slack.dev/reference/methods/openid.connect.token>).
@@ -33,6 +37,8 @@ impl Method {
             Self::UsersSetPhoto => "users.setPhoto",
             Self::UsersInfo => "users.info",
             Self::UsersList => "users.list",
+            Self::AdminUsersList => "admin.users.list",
+            Self::AuthRevoke => "auth.revoke",
             Self::OauthV2Access => "oauth.v2.access",
             Self::OpenidConnectToken => "openid.connect.token",
         }
@@ -43,15 +49,22 @@ impl Method {
     pub fn calls_a_minute(self) -> usize {
         match self {
             Self::UsersSetPhoto | Self::UsersList => 20,
-            Self::UsersProfileSet => 50,
-            Self::UsersProfileGet | Self::UsersInfo | Self::AuthTest | Self::OpenidConnectToken => 100,
+            Self::UsersProfileSet | Self::AuthRevoke => 50,
+            Self::UsersProfileGet
+            | Self::UsersInfo
+            | Self::AdminUsersList
+            | Self::AuthTest
+            | Self::OpenidConnectToken => 100,
             Self::OauthV2Access => 600,
         }
     }
 
     /// Whether a call changes nothing.
     pub fn is_read(self) -> bool {
-        matches!(self, Self::UsersProfileGet | Self::UsersInfo | Self::UsersList | Self::AuthTest)
+        matches!(
+            self,
+            Self::UsersProfileGet | Self::UsersInfo | Self::UsersList | Self::AdminUsersList | Self::AuthTest
+        )
     }
 
     /// Whether the app's client calls it, with no token: a dead one does not matter.

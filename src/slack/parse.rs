@@ -52,6 +52,8 @@ struct RawMember {
     #[serde(deserialize_with = "lenient")]
     deleted: Option<bool>,
     #[serde(deserialize_with = "lenient")]
+    is_active: Option<bool>,
+    #[serde(deserialize_with = "lenient")]
     is_bot: Option<bool>,
     #[serde(deserialize_with = "lenient")]
     is_admin: Option<bool>,
@@ -69,7 +71,7 @@ impl RawMember {
         Some(Member {
             id: self.id?.parse().ok()?,
             team: self.team_id.map(TeamId),
-            deleted: is(self.deleted),
+            deleted: is(self.deleted) || self.is_active == Some(false),
             is_bot: is(self.is_bot),
             is_administrator: is(self.is_admin) || is(self.is_owner) || is(self.is_primary_owner),
             profile: self.profile.unwrap_or_default().into(),
@@ -102,7 +104,7 @@ pub fn member(reply: &Reply) -> Result<Member, SlackError> {
     member.ok_or_else(|| SlackError::Unavailable("the answer has no user id".into()))
 }
 
-/// `members` and `response_metadata.next_cursor` of `users.list`.
+/// `members` of `users.list` or `users` of `admin.users.list`, and `response_metadata.next_cursor`.
 pub fn member_page(reply: &Reply) -> Result<MemberPage, SlackError> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -111,6 +113,7 @@ pub fn member_page(reply: &Reply) -> Result<MemberPage, SlackError> {
     }
     #[derive(Deserialize)]
     struct Raw {
+        #[serde(alias = "users")]
         members: Vec<RawMember>,
         #[serde(default, deserialize_with = "lenient")]
         response_metadata: Option<Metadata>,
@@ -223,6 +226,11 @@ mod tests {
         assert_eq!(page.members[0].profile.status_emoji, Some(Emoji::new("books")));
         assert_eq!(page.members[1].profile.status_emoji, None);
         assert!(page.members[0].is_administrator);
+
+        let administered = include_str!("../../tests/fixtures/api-docs/admin.users.list.success.json");
+        let page = member_page(&reply(administered)).unwrap();
+        assert_eq!((page.members[0].id.as_str(), page.members[0].deleted), ("W0L3P31SP", false));
+        assert_eq!((page.members[0].is_administrator, page.next), (false, None));
 
         let info = include_str!("../../tests/fixtures/api-docs/users.info.success.json");
         assert_eq!(member(&reply(info)).unwrap().id.as_str(), "W012A3CDE");

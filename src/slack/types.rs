@@ -19,7 +19,7 @@ pub struct Profile {
     pub avatar_hash: Option<String>,
 }
 
-/// A member as `users.list` and `users.info` show him.
+/// A member as `users.list`, `users.info` and `admin.users.list` show him; the last without his profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// His id.
@@ -36,7 +36,7 @@ pub struct Member {
     pub profile: Profile,
 }
 
-/// One page of `users.list`.
+/// One page of `users.list` or `admin.users.list`.
 #[derive(Debug, Clone, Default)]
 pub struct MemberPage {
     /// The members on it whose ids are well formed.
