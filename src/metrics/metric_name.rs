@@ -61,6 +61,35 @@ impl Metric {
             Self::DatastoreSize => "bytes",
         }
     }
+
+    /// Whether it measures how long something takes.
+    pub fn is_duration(self) -> bool {
+        self.units() == "ms"
+    }
+
+    /// The metric's name in `/metrics`, where names end with their base unit.
+    pub fn prometheus_name(self) -> String {
+        let unit = match self.units() {
+            "ms" => "_seconds",
+            "bytes" => "_bytes",
+            _ => "",
+        };
+        format!("statusinator_{}{unit}", self.name())
+    }
+
+    /// What is measured, in a line.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::RequestLifecycleDuration => "From an accepted event's arrival to the end of its request",
+            Self::EventParsingLatency => "Verifying and parsing one event",
+            Self::InboundRequestQueueSize => "Standby requests",
+            Self::DeadLetterQueueSize => "Requests in the dead letter queue",
+            Self::S3FetchLatency => "One read of the store",
+            Self::SlackApiLatency => "One call of Slack's Web API",
+            Self::OnboardedUsers => "Members with presets",
+            Self::DatastoreSize => "Size of users.json",
+        }
+    }
 }
 
 /// Tells that a text is no metric's name.
@@ -73,5 +102,25 @@ impl FromStr for Metric {
 
     fn from_str(text: &str) -> Result<Self, UnknownMetric> {
         Self::ALL.into_iter().find(|metric| metric.name() == text).ok_or(UnknownMetric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_metric_stands_in_its_own_place_and_is_found_by_its_name() {
+        for (n, metric) in Metric::ALL.into_iter().enumerate() {
+            assert_eq!((metric as usize, metric.name().parse()), (n, Ok(metric)));
+        }
+        assert_eq!("queue".parse::<Metric>(), Err(UnknownMetric));
+    }
+
+    #[test]
+    fn prometheus_names_end_with_the_base_unit() {
+        assert_eq!(Metric::SlackApiLatency.prometheus_name(), "statusinator_slack_api_latency_seconds");
+        assert_eq!(Metric::DatastoreSize.prometheus_name(), "statusinator_datastore_size_bytes");
+        assert_eq!(Metric::OnboardedUsers.prometheus_name(), "statusinator_onboarded_users");
     }
 }

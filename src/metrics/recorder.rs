@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::Clock;
+use prometheus::proto::MetricFamily;
 
-use super::Metric;
+use crate::{clock::Clock, slack::Method};
+
+use super::{Count, Metric, Registry, State};
 
 /// So many samples wait to be written; more are dropped, and counted.
 const AT_MOST: usize = 65_536;
@@ -25,13 +27,15 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// Takes samples from any thread; `MetricsRecorder` writes them down on its tick.
+/// Takes samples and counts from any thread. `MetricsRecorder` writes the samples down on its tick; `/metrics` shows
+/// both as they stand.
 #[derive(Debug, Clone)]
 pub struct Recorder(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    disabled: BTreeSet<Metric>,
+    /// `None` only if a name were wrong, which the tests rule out.
+    registry: Option<Registry>,
     clock: Clock,
     buffer: Mutex<Buffer>,
 }
@@ -45,29 +49,70 @@ struct Buffer {
 impl Recorder {
     /// Records every metric but these.
     pub fn new(disabled: BTreeSet<Metric>, clock: Clock) -> Self {
-        Self(Arc::new(Shared { disabled, clock, buffer: Mutex::default() }))
+        Self(Arc::new(Shared { registry: Registry::new(&disabled).ok(), clock, buffer: Mutex::default() }))
+    }
+
+    fn registry(&self) -> Option<&Registry> {
+        self.0.registry.as_ref()
     }
 
     /// Records how long something took.
     pub fn took(&self, metric: Metric, duration: Duration) {
+        let Some(registry) = self.registry().filter(|registry| registry.has(metric)) else { return };
+        registry.took(metric, duration);
         self.record(metric, duration.as_secs_f64() * 1_000.0);
     }
 
     /// Records a count or a size.
     pub fn level(&self, metric: Metric, value: u64) {
+        let Some(registry) = self.registry().filter(|registry| registry.has(metric)) else { return };
+        registry.level(metric, value);
         self.record(metric, value as f64);
     }
 
+    /// Counts one.
+    pub fn count(&self, count: Count) {
+        self.count_by(count, 1);
+    }
+
+    /// Counts several at once.
+    pub fn count_by(&self, count: Count, by: u64) {
+        self.registry().inspect(|registry| registry.count(count, by));
+    }
+
+    /// Counts a call that Slack put off.
+    pub fn rate_limited(&self, method: Method) {
+        self.registry().inspect(|registry| registry.rate_limited(method));
+    }
+
+    /// Counts an actor's restart.
+    pub fn restarted(&self, actor: &'static str) {
+        self.registry().inspect(|registry| registry.restarted(actor));
+    }
+
+    /// Notes a state of the service.
+    pub fn state(&self, state: State, value: u64) {
+        self.registry().inspect(|registry| registry.state(state, value));
+    }
+
+    /// Counters, gauges and histograms as they stand.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry().map(Registry::gather).unwrap_or_default()
+    }
+
+    /// The same, as Prometheus reads it.
+    pub fn text(&self) -> String {
+        self.registry().map(Registry::text).unwrap_or_default()
+    }
+
     fn record(&self, metric: Metric, value: f64) {
-        if self.0.disabled.contains(&metric) {
-            return;
-        }
         let at = self.0.clock.unix();
         let mut buffer = self.buffer();
         if buffer.samples.len() < AT_MOST {
             buffer.samples.push(Sample { metric, at, value });
         } else {
             buffer.dropped += 1;
+            self.count(Count::SampleDropped);
         }
     }
 
@@ -85,6 +130,7 @@ impl Recorder {
         samples.drain(..over);
         buffer.dropped += over as u64;
         buffer.samples = samples;
+        self.count_by(Count::SampleDropped, over as u64);
     }
 
     fn buffer(&self) -> MutexGuard<'_, Buffer> {
@@ -107,6 +153,11 @@ mod tests {
         let (samples, dropped) = recorder.take();
         let seen: Vec<_> = samples.iter().map(|sample| (sample.metric, sample.value)).collect();
         assert_eq!((seen, dropped), (vec![(Metric::S3FetchLatency, 1.5)], 0));
+        let text = recorder.text();
+        assert!(
+            text.contains("statusinator_s3_fetch_latency_seconds_count 1")
+                && !text.contains("datastore_size")
+        );
     }
 
     #[test]
@@ -122,5 +173,6 @@ mod tests {
         recorder.put_back(samples);
 
         assert_eq!((recorder.take().0.len(), recorder.take().1), (AT_MOST, 0));
+        assert!(recorder.text().contains("statusinator_samples_dropped_total 4"));
     }
 }

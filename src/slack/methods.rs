@@ -28,6 +28,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AuthTest,
+        Self::UsersProfileGet,
+        Self::UsersProfileSet,
+        Self::UsersSetPhoto,
+        Self::UsersInfo,
+        Self::UsersList,
+        Self::OauthV2Access,
+    ];
+
     /// The method's name in Slack's documentation and in the URL.
     pub fn name(self) -> &'static str {
         match self {
