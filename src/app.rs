@@ -14,7 +14,6 @@ use crate::{
     actors::{
         metrics_recorder::{Flush, MetricsRecorder},
         overseer::Fatal,
-        supervision,
     },
     clock::Clock,
     config::{Config, StoreConfig},
@@ -55,7 +54,6 @@ impl AppError {
 /// The built service: it listens, and accepts events once [`App::run`] runs it.
 pub struct App {
     service: Service,
-    metrics: actix::Addr<MetricsRecorder>,
     server: actix_web::dev::Server,
     handle: ServerHandle,
     bound: SocketAddr,
@@ -83,20 +81,12 @@ impl App {
             clock,
             log.new(o!("actor" => "metrics_recorder")),
         );
-        let metrics_restarts = supervision::Restarts::new(
-            {
-                let on_fatal = on_fatal.clone();
-                move || drop(on_fatal.send(Fatal::RestartStorm))
-            },
-            log,
-        );
-        let metrics = supervision::start("metrics_recorder", &metrics_restarts, |_| metrics);
-        let service = Service::start(config, outside, Some(metrics.clone()), on_fatal, log).await?;
+        let service = Service::start(config, outside, Some(metrics), on_fatal, log).await?;
         let (server, bound) = serve_http(config, &service, recorder, clock, log)?;
         info!(log, "listening"; "address" => %bound, "version" => env!("CARGO_PKG_VERSION"));
         let handle = server.handle();
         let (drain_timeout, log) = (config.drain_timeout, log.clone());
-        Ok(Self { service, metrics, server, handle, bound, drain_timeout, fatal, log, _lock: lock })
+        Ok(Self { service, server, handle, bound, drain_timeout, fatal, log, _lock: lock })
     }
 
     /// The address that it listens on.
@@ -129,7 +119,7 @@ impl App {
                 )));
             }
         }
-        let stopped = stop(&self.service, &self.metrics, self.handle, self.drain_timeout, &self.log);
+        let stopped = stop(&self.service, self.handle, self.drain_timeout, &self.log);
         tokio::select! {
             () = stopped => Ok(()),
             _ = hurry => Err(AppError::Failed(anyhow::anyhow!("stopped at once by a second signal"))),
@@ -138,13 +128,7 @@ impl App {
 }
 
 /// Accepts no more, drains, writes what is open, closes connections.
-async fn stop(
-    service: &Service,
-    metrics: &actix::Addr<MetricsRecorder>,
-    server: ServerHandle,
-    drain_timeout: Duration,
-    log: &Logger,
-) {
+async fn stop(service: &Service, server: ServerHandle, drain_timeout: Duration, log: &Logger) {
     info!(log, "stopping: no event is accepted any more"; "drain_timeout_s" => drain_timeout.as_secs());
     let left = service.drain(drain_timeout).await;
     for (request, user) in &left {
@@ -152,8 +136,10 @@ async fn stop(
             "request" => request.to_string(), "user" => user.to_string());
     }
     let close = async {
-        // An actor that is gone has nothing to write.
-        let _ = metrics.send(Flush).await;
+        if let Some(metrics) = &service.metrics {
+            // An actor that is gone has nothing to write.
+            let _ = metrics.send(Flush).await;
+        }
         server.stop(false).await;
     };
     if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {

@@ -28,6 +28,7 @@ use crate::{
     config::NameField,
     directory::Directory,
     domain::{Cause, Emoji, Part, Preset, RequestId, UserId},
+    metrics::{Count, Recorder},
     slack::{Profile, SlackError},
     storage::StorageError,
 };
@@ -142,6 +143,8 @@ pub struct World {
     pub name_field: NameField,
     /// Where a member authorises the app; `None` without a client.
     pub install_link: Option<String>,
+    /// Counts how parts went.
+    pub recorder: Recorder,
     /// Where it logs.
     pub log: Logger,
 }
@@ -358,6 +361,10 @@ impl Life {
 
     fn remember(&self, change: Change) {
         self.world.reconciler.do_send(Remember { user: self.request.user.clone(), change });
+    }
+
+    fn count(&self, count: Count) {
+        self.world.recorder.count(count);
     }
 
     fn no_paid_plan(&self) {

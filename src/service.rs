@@ -3,6 +3,7 @@
 //! The whole service but for HTTP, so that a simulation can run the very same actors in one thread.
 
 use std::{
+    collections::BTreeMap,
     rc::Rc,
     sync::{
         Arc,
@@ -30,6 +31,7 @@ use crate::{
         storage_helper::StorageHelper,
         supervision::{self, Restarts},
     },
+    applied::Record,
     clock::{Clock, Instant},
     config::Config,
     directory::Directory,
@@ -76,6 +78,8 @@ pub struct Service {
     pub overseer: Addr<Overseer>,
     /// Holds the overflow.
     pub dead_letter: Addr<DeadLetter>,
+    /// Writes samples, if they are written.
+    pub metrics: Option<Addr<MetricsRecorder>>,
     /// Who is onboarded.
     pub directory: Directory,
     /// Counts restarts.
@@ -98,15 +102,15 @@ fn address<A: Actor<Context = Context<A>>>(ctx: &Context<A>) -> Addr<A> {
 }
 
 impl Service {
-    /// Starts all actors on this thread. `metrics` is watched with them, if it runs. `on_fatal` hears why the
-    /// process must end.
+    /// Starts all actors on this thread; `metrics` writes samples, unless nobody shall. `on_fatal` hears why the process
+    /// must end.
     ///
     /// # Errors
     /// When the state folder cannot be read.
     pub async fn start(
         config: &Config,
         outside: Outside,
-        metrics: Option<Addr<MetricsRecorder>>,
+        metrics: Option<MetricsRecorder>,
         on_fatal: mpsc::UnboundedSender<Fatal>,
         log: &Logger,
     ) -> anyhow::Result<Self> {
@@ -144,22 +148,28 @@ impl Service {
             dead_letter: supervision::start("dead_letter", &restarts, |_| {
                 DeadLetter::new(outside.recorder.clone(), named("dead_letter"))
             }),
+            metrics: metrics.map(|metrics| supervision::start("metrics_recorder", &restarts, |_| metrics)),
             directory,
             restarts: restarts.clone(),
             is_draining: Arc::default(),
         };
         let reconciler = service.reconciler.clone();
-        restarts.on_restart(move |_| reconciler.do_send(PassDue));
+        let recorder = outside.recorder.clone();
+        restarts.on_restart(move |actor| {
+            recorder.restarted(actor);
+            reconciler.do_send(PassDue);
+        });
 
         let queue = service.request_queue(config, &outside.recorder, log);
         supervision::start_in(contexts.queue, queue, "request_queue", &restarts);
-        let reconciler = service.reconciler(config, outside.state.clone(), records, outside.clock, log);
+        let memory = (outside.state.clone(), records);
+        let reconciler = service.reconciler(config, memory, outside.clock, outside.recorder.clone(), log);
         supervision::start_in(contexts.reconciler, reconciler, "reconciler", &restarts);
         let listener = service.event_listener(outside.state, team, outside.recorder.clone(), log);
         supervision::start_in(contexts.listener, listener, "event_listener", &restarts);
         let slack = service.slack_client(config, outside.transport, outside.recorder, outside.clock, log);
         supervision::start_in(contexts.slack, slack, "slack_client", &restarts);
-        let overseer = service.overseer(metrics, on_fatal, log);
+        let overseer = service.overseer(on_fatal, log);
         supervision::start_in(contexts.overseer, overseer, "overseer", &restarts);
         Ok(service)
     }
@@ -174,6 +184,7 @@ impl Service {
             directory: self.directory.clone(),
             name_field: config.slack.name_field,
             install_link: config.install_link(),
+            recorder: recorder.clone(),
             log: log.clone(),
         };
         let parts = RequestQueueParts {
@@ -190,9 +201,9 @@ impl Service {
     fn reconciler(
         &self,
         config: &Config,
-        state: Rc<dyn Storage>,
-        records: std::collections::BTreeMap<UserId, crate::applied::Record>,
+        (state, records): (Rc<dyn Storage>, BTreeMap<UserId, Record>),
         clock: Clock,
+        recorder: Recorder,
         log: &Logger,
     ) -> Reconciler {
         let parts = ReconcilerParts {
@@ -205,6 +216,7 @@ impl Service {
             storage: self.storage.clone(),
             directory: self.directory.clone(),
             clock,
+            recorder,
         };
         Reconciler::new(parts, log.new(o!("actor" => "reconciler")))
     }
@@ -251,12 +263,7 @@ impl Service {
         })
     }
 
-    fn overseer(
-        &self,
-        metrics: Option<Addr<MetricsRecorder>>,
-        on_fatal: mpsc::UnboundedSender<Fatal>,
-        log: &Logger,
-    ) -> Overseer {
+    fn overseer(&self, on_fatal: mpsc::UnboundedSender<Fatal>, log: &Logger) -> Overseer {
         let mut observed: Vec<(&'static str, Recipient<Observe>)> = vec![
             ("event_listener", self.listener.clone().recipient()),
             ("request_queue", self.queue.clone().recipient()),
@@ -266,7 +273,7 @@ impl Service {
             ("gatekeeper", self.gatekeeper.clone().recipient()),
             ("reconciler", self.reconciler.clone().recipient()),
         ];
-        observed.extend(metrics.map(|metrics| ("metrics_recorder", metrics.recipient())));
+        observed.extend(self.metrics.clone().map(|metrics| ("metrics_recorder", metrics.recipient())));
         let (directory, draining) = (self.directory.clone(), self.is_draining.clone());
         Overseer::new(
             observed,

@@ -20,6 +20,8 @@ pub enum Verdict {
     Unchanged,
     /// It is on standby.
     Queued,
+    /// It is on standby, in place of an older one of the member.
+    Replaced,
     /// It goes to the dead letter queue.
     Diverted,
     /// No room on standby; Slack shall deliver it again.
@@ -40,7 +42,7 @@ pub struct Backlog {
     looks: BTreeMap<(Cause, u64), Request>,
     looked_at: HashMap<UserId, (Cause, u64)>,
     arrivals: u64,
-    /// Requests that gave up their places in Slack's lines and were not reported yet.
+    /// Requests that were dropped while they waited, and were not reported yet.
     withdrawn: Vec<RequestId>,
     /// The emoji last read of each member, and when that call began.
     read: HashMap<UserId, (Instant, Emoji)>,
@@ -139,8 +141,9 @@ impl Backlog {
         }
         let verdict = self.place(&request.user, is_retry);
         match verdict {
-            Verdict::Queued => {
-                self.standby.retain(|waiting| waiting.user != request.user);
+            Verdict::Queued | Verdict::Replaced => {
+                let older = self.standby.iter().position(|waiting| waiting.user == request.user);
+                self.withdrawn.extend(older.and_then(|at| self.standby.remove(at)).map(|older| older.id));
                 self.standby.push_back(request.clone());
             }
             Verdict::Diverted => {
@@ -158,7 +161,7 @@ impl Backlog {
     /// The throttling table.
     fn place(&self, user: &UserId, is_retry: bool) -> Verdict {
         if self.standby.iter().any(|request| request.user == *user) {
-            return Verdict::Queued;
+            return Verdict::Replaced;
         }
         if self.has_dead_letter(user) {
             return Verdict::Diverted;
@@ -219,7 +222,8 @@ impl Backlog {
         self.withdrawn.extend(dropped);
     }
 
-    /// Requests that were dropped while they waited for a limit, since this was last asked.
+    /// Requests that were dropped while they waited, since this was last asked: a newer one stands for each, or its
+    /// member was forgotten.
     pub fn take_withdrawn(&mut self) -> Vec<RequestId> {
         std::mem::take(&mut self.withdrawn)
     }

@@ -62,6 +62,10 @@ impl DeadLetter {
 
 impl Actor for DeadLetter {
     type Context = Context<Self>;
+
+    fn started(&mut self, _ctx: &mut Self::Context) {
+        self.record();
+    }
 }
 
 impl Supervised for DeadLetter {

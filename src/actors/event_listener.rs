@@ -22,7 +22,7 @@ use crate::{
     directory::{Directory, Snapshot},
     domain::{Cause, Emoji, Presets, RequestId, TeamId, UserId, Users},
     logging::escape,
-    metrics::{Metric, Recorder},
+    metrics::{Metric, Recorder, State},
     request::Request,
     storage::{Key, Storage},
 };
@@ -65,8 +65,10 @@ pub struct Receive {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// 200: it waits in the request queue, or in place of an older one.
+    /// 200: it waits in the request queue.
     Queued,
+    /// 200: it waits in the request queue, in place of an older one of the member.
+    Replaced,
     /// 200: it waits in the dead letter queue.
     Diverted,
     /// 200: there is nothing to do.
@@ -211,6 +213,7 @@ impl EventListener {
     }
 
     fn recovered(&mut self) {
+        self.parts.recorder.state(State::UsersFileBroken, 0);
         if self.problem.take().is_some() {
             info!(self.log, "users.json can be read again");
         }
@@ -228,6 +231,7 @@ impl EventListener {
             error!(self.log, "users.json cannot be read"; "error" => escape(&error.to_string()), "kept" => kept, "todo" => todo);
         }
         self.problem = Some(problem);
+        self.parts.recorder.state(State::UsersFileBroken, 1);
         self.ask_later(ctx);
     }
 
@@ -260,6 +264,7 @@ impl EventListener {
         Box::pin(enqueued.map(move |verdict, listener, _| match verdict {
             Ok(Verdict::Unchanged) => listener.unchanged(&event),
             Ok(Verdict::Queued) => listener.accepted(&event, Answer::Queued),
+            Ok(Verdict::Replaced) => listener.accepted(&event, Answer::Replaced),
             Ok(Verdict::Diverted) => listener.accepted(&event, Answer::Diverted),
             Ok(Verdict::Overloaded) => Answer::Overloaded,
             Ok(Verdict::Busy) => Answer::Busy,

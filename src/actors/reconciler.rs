@@ -24,7 +24,8 @@ use crate::{
     applied::{self, Change, Record},
     clock::{Clock, Instant},
     directory::Directory,
-    domain::{Cause, Emoji, RequestId, UserId},
+    domain::{Cause, RequestId, UserId},
+    metrics::{Count, Recorder},
     request::Request,
     storage::Storage,
 };
@@ -159,6 +160,8 @@ pub struct ReconcilerParts {
     pub directory: Directory,
     /// Tells when a status ends.
     pub clock: Clock,
+    /// Counts looks and passes.
+    pub recorder: Recorder,
 }
 
 /// The actor.
@@ -194,15 +197,16 @@ impl Reconciler {
         }
     }
 
-    fn look(&self, user: UserId, hint: Option<Emoji>, cause: Cause) {
-        self.parts.queue.do_send(Look(Request::new(RequestId::random(), user, hint, cause)));
+    fn look(&self, user: UserId) {
+        self.parts.recorder.count(Count::Look);
+        self.parts.queue.do_send(Look(Request::new(RequestId::random(), user, None, Cause::Look)));
     }
 
     /// Looks at who is due, begins a pass if one is due, and arms the timer for what comes next.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         for user in self.looks.take_due(now) {
-            self.look(user, None, Cause::Look);
+            self.look(user);
         }
         if self.passes.due(now).is_some_and(|due| due <= now) {
             self.begin_pass(now, ctx);
@@ -228,6 +232,7 @@ impl Reconciler {
         }
         drop(snapshot);
         self.passes.begin(now);
+        self.parts.recorder.count(Count::PassBegan);
         let survey = Survey {
             request: RequestId::random(),
             slack: self.parts.slack.clone(),
@@ -290,7 +295,7 @@ impl Handler<Authorised> for Reconciler {
     fn handle(&mut self, Authorised { user, request }: Authorised, ctx: &mut Self::Context) {
         info!(self.log, "member authorised"; "request" => request.to_string(), "user" => user.as_str());
         self.learn(&user, Change::Authorised, ctx);
-        self.look(user, None, Cause::Look);
+        self.look(user);
     }
 }
 
@@ -299,7 +304,7 @@ impl Handler<LookAt> for Reconciler {
 
     fn handle(&mut self, LookAt { users }: LookAt, _ctx: &mut Self::Context) {
         for user in users {
-            self.look(user, None, Cause::Look);
+            self.look(user);
         }
     }
 }
@@ -392,6 +397,7 @@ impl Handler<PassOver> for Reconciler {
     type Result = ();
 
     fn handle(&mut self, over: PassOver, ctx: &mut Self::Context) {
+        self.parts.recorder.count(if over.is_complete { Count::PassComplete } else { Count::PassCutShort });
         debug!(self.log, "pass over"; "complete" => over.is_complete);
         self.pages = over.pages.or(self.pages);
         // One that was cut short because nothing may be called is asked for again by who can tell when.

@@ -19,7 +19,7 @@ use crate::{
     clock::Instant,
     config::QueueConfig,
     domain::{Cause, Emoji, RequestId, UserId},
-    metrics::{Metric, Recorder},
+    metrics::{Count, Metric, Recorder},
     request::{self, Next, Reading, Request, World},
 };
 
@@ -129,6 +129,8 @@ impl RequestQueue {
             self.work_on(request, cancel, ctx);
         }
         for request in self.backlog.take_withdrawn() {
+            self.parts.recorder.count(Count::RequestDropped);
+            info!(self.log, "request dropped: it is no longer needed"; "request" => request.to_string());
             self.parts.world.slack.do_send(Withdraw { request });
         }
         self.parts.recorder.level(Metric::InboundRequestQueueSize, self.backlog.depths().standby as u64);
@@ -219,6 +221,7 @@ impl RequestQueue {
         if request.cause == Cause::Event {
             self.parts.recorder.took(Metric::RequestLifecycleDuration, took);
         }
+        self.parts.recorder.count(Count::RequestEnded);
         info!(log, "request ended"; "cause" => request.cause.as_str(), "duration_ms" => took.as_millis() as u64);
         self.parts.world.slack.do_send(Withdraw { request: request.id });
         self.go_on(ctx);
@@ -258,7 +261,7 @@ impl Handler<Enqueue> for RequestQueue {
     fn handle(&mut self, Enqueue { request, is_retry }: Enqueue, ctx: &mut Self::Context) -> Self::Result {
         let verdict = self.backlog.admit(&request, is_retry);
         match verdict {
-            Verdict::Queued => self.go_on(ctx),
+            Verdict::Queued | Verdict::Replaced => self.go_on(ctx),
             Verdict::Busy | Verdict::Overloaded => self.parts.on_refused.do_send(PassDue),
             Verdict::Unchanged => {}
             Verdict::Diverted => {
@@ -318,8 +321,12 @@ impl Handler<WorkerDone> for RequestQueue {
                 };
                 match self.backlog.finish(request.clone(), until) {
                     Finished::Ended => self.end(&request, ctx),
-                    Finished::PutOff => debug!(self.log_of(&request), "request put off"),
-                    Finished::Replaced => debug!(self.log_of(&request), "request gives way to a newer one"),
+                    Finished::PutOff => {
+                        self.parts.recorder.count(Count::RequestPutOff);
+                        debug!(self.log_of(&request), "request put off");
+                    }
+                    // It is among the withdrawn.
+                    Finished::Replaced => {}
                 }
             }
             Err(why) => self.worker_lost(&user, &why),
@@ -337,6 +344,7 @@ impl RequestQueue {
     fn worker_lost(&mut self, user: &UserId, why: &str) {
         let Some(request) = self.backlog.lost(user) else { return };
         error!(self.log_of(&request), "request interrupted, a pass looks at the member again"; "error" => crate::logging::escape(why));
+        self.parts.recorder.count(Count::RequestInterrupted);
         self.parts.restarts.note("request", why);
     }
 }
@@ -374,7 +382,11 @@ impl Handler<Drain> for RequestQueue {
         self.draining = Some((deadline, answer));
         self.answer_drain();
         let waited = tokio::time::timeout_at(deadline, drained).into_actor(self);
-        Box::pin(waited.map(|_, queue, _| queue.backlog.unfinished()))
+        Box::pin(waited.map(|_, queue, _| {
+            let left = queue.backlog.unfinished();
+            queue.parts.recorder.count_by(Count::RequestUnfinished, left.len() as u64);
+            left
+        }))
     }
 }
 

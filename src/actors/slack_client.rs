@@ -284,6 +284,7 @@ impl SlackClient {
         match called {
             Err(CallError::RateLimited(retry_after)) => {
                 let wait = self.limits.pause(ask.method, retry_after, now);
+                self.parts.recorder.rate_limited(ask.method);
                 let log = self.parts.log.new(o!("request" => ask.request.to_string()));
                 warn!(log, "slack says ratelimited"; "method" => ask.method.name(), "wait_ms" => wait.as_millis() as u64);
                 Err(SlackError::MustWait { until: now + wait, slack_said: true })

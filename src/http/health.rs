@@ -1,4 +1,4 @@
-//! `GET /healthz` and `GET /readyz`.
+//! `GET /healthz`, `GET /readyz` and `GET /metrics`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,6 +6,8 @@ use actix::{Message, MessageResponse};
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use serde_json::json;
+
+use crate::metrics::State;
 
 use super::HttpState;
 
@@ -35,13 +37,26 @@ pub async fn healthz() -> HttpResponse {
 
 /// 200 when the service does its work, else 503.
 pub async fn readyz(state: Data<HttpState>) -> HttpResponse {
-    let asked = tokio::time::timeout(PATIENCE, state.readiness.send(Readiness)).await;
-    let report = asked.ok().and_then(Result::ok).unwrap_or_else(|| ReadinessReport {
-        status: "broken",
-        actors: BTreeMap::new(),
-        problems: vec!["the service's actors do not answer; restart it".to_owned()],
-    });
+    let report = readiness(&state).await;
     let mut response =
         if report.status == "ready" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(report)
+}
+
+/// Asks the actors how they are; those that do not answer in time are broken.
+async fn readiness(state: &HttpState) -> ReadinessReport {
+    let asked = tokio::time::timeout(PATIENCE, state.readiness.send(Readiness)).await;
+    asked.ok().and_then(Result::ok).unwrap_or_else(|| ReadinessReport {
+        status: "broken",
+        actors: BTreeMap::new(),
+        problems: vec!["the service's actors do not answer; restart it".to_owned()],
+    })
+}
+
+/// Counters, gauges and histograms in Prometheus's text format.
+pub async fn metrics(state: Data<HttpState>) -> HttpResponse {
+    let report = readiness(&state).await;
+    state.recorder.state(State::Ready, u64::from(report.status == "ready"));
+    state.recorder.state(State::Problems, report.problems.len() as u64);
+    HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(state.recorder.text())
 }

@@ -145,6 +145,7 @@ pub fn routes(app: &mut ServiceConfig) {
         ("/slack/oauth/callback", web::get().to(oauth::callback)),
         ("/healthz", web::get().to(health::healthz)),
         ("/readyz", web::get().to(health::readyz)),
+        ("/metrics", web::get().to(health::metrics)),
         ("/", web::get().to(pages::front)),
     ];
     all.into_iter().for_each(|(path, route)| resource(path, route));

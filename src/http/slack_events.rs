@@ -20,12 +20,12 @@ use crate::{
     clock,
     domain::{Emoji, RequestId},
     logging::escape,
-    metrics::Metric,
+    metrics::{Count, Metric},
 };
 
 use super::{
     HttpState,
-    callback::{self, Callback, Event, User},
+    callback::{self, Callback, Event, Lenient, Text, User},
     error::ApiError,
     signature,
 };
@@ -86,12 +86,20 @@ async fn read(mut payload: Payload, declared: Option<usize>) -> Result<Bytes, Ap
     Ok(body.freeze())
 }
 
-/// Acknowledges what Slack tells; the work comes afterwards.
-pub async fn receive(signed: Signed, state: Data<HttpState>) -> HttpResponse {
-    answer(&signed, &state).await.unwrap_or_else(|error| error.error_response())
+/// Acknowledges what Slack tells; the work comes afterwards. Whatever arrives is counted once, by what became of it.
+pub async fn receive(signed: Result<Signed, ApiError>, state: Data<HttpState>) -> HttpResponse {
+    let answered = match signed {
+        Ok(signed) => answer(&signed, &state).await,
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| {
+        Count::of_event_error(error.code()).inspect(|count| state.recorder.count(*count));
+        error.error_response()
+    })
 }
 
-fn ok() -> HttpResponse {
+fn ok(state: &HttpState, count: Count) -> HttpResponse {
+    state.recorder.count(count);
     HttpResponse::Ok().finish()
 }
 
@@ -99,30 +107,31 @@ async fn answer(signed: &Signed, state: &HttpState) -> Result<HttpResponse, ApiE
     let callback = callback::parse(&signed.body).map_err(|_| ApiError::NotAnObject)?;
     state.recorder.took(Metric::EventParsingLatency, signed.began.elapsed());
     if callback.kind.text() == Some("url_verification") {
+        state.recorder.count(Count::EventChallenge);
         let challenge = callback.challenge.text().unwrap_or_default().to_owned();
         return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(challenge));
     }
     if state.is_draining.load(Ordering::Relaxed) {
         return Err(ApiError::Draining);
     }
-    if is_of_another_workspace(&callback, state) {
-        return Ok(ok());
+    if is_elsewhere(&callback.team_id, state) {
+        return Ok(ok(state, Count::EventOtherWorkspace));
     }
     match (callback.kind.text(), &callback.event.0) {
         (Some("app_rate_limited"), _) => {
             let minute = callback.minute_rate_limited.0.unwrap_or_else(|| state.clock.unix());
             state.rate_limited.do_send(AppRateLimited { request: RequestId::random(), minute });
-            Ok(ok())
+            Ok(ok(state, Count::EventsLeftOut))
         }
         (Some("event_callback"), Some(event)) => on_event(signed, &callback, event, state).await,
-        _ => Ok(ok()),
+        _ => Ok(ok(state, Count::EventOtherKind)),
     }
 }
 
 /// While the workspace is not known, nothing is taken for another's: the listener does nothing then anyway.
-fn is_of_another_workspace(callback: &Callback<'_>, state: &HttpState) -> bool {
+fn is_elsewhere(team: &Lenient<Text<'_>>, state: &HttpState) -> bool {
     let snapshot = state.directory.load();
-    match (&snapshot.team, callback.team_id.text()) {
+    match (&snapshot.team, team.text()) {
         (Some(team), Some(of)) => team.0 != of,
         _ => false,
     }
@@ -136,7 +145,7 @@ async fn on_event(
 ) -> Result<HttpResponse, ApiError> {
     match event.kind.text() {
         Some("user_change" | "user_status_changed" | "user_profile_changed") => {
-            let Some(user) = &event.user.0 else { return Ok(ok()) };
+            let Some(user) = &event.user.0 else { return Ok(ok(state, Count::EventNoMember)) };
             on_change(signed, callback, user, state).await
         }
         Some("tokens_revoked") => {
@@ -145,7 +154,7 @@ async fn on_event(
             revoke(callback, Revoked::Members(users), state).await
         }
         Some("app_uninstalled") => revoke(callback, Revoked::Everybody, state).await,
-        _ => Ok(ok()),
+        _ => Ok(ok(state, Count::EventOtherKind)),
     }
 }
 
@@ -160,7 +169,7 @@ async fn revoke(
     let event_time = UNIX_EPOCH.checked_add(Duration::from_secs(at)).unwrap_or_else(|| state.clock.wall());
     let revoked = state.revoke.send(Revoke { request, whose, event_time });
     tokio::time::timeout(PATIENCE, revoked).await.map_err(|_| ApiError::Unanswered)??;
-    Ok(ok())
+    Ok(ok(state, Count::EventRevoked))
 }
 
 async fn on_change(
@@ -169,14 +178,19 @@ async fn on_change(
     user: &User<'_>,
     state: &HttpState,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(id) = user.id.text().filter(|_| is_one_of_ours(user, state)) else { return Ok(ok()) };
+    if is_elsewhere(&user.team_id, state) {
+        return Ok(ok(state, Count::EventOtherWorkspace));
+    }
+    let Some(id) = user.id.text().filter(|_| is_a_member(user)) else {
+        return Ok(ok(state, Count::EventNoMember));
+    };
     if !state.directory.has(id) {
         if state.directory.note_miss() {
             state.missed.do_send(Missed);
         }
-        return Ok(ok());
+        return Ok(ok(state, Count::EventNotOnboarded));
     }
-    let Ok(id) = id.parse() else { return Ok(ok()) };
+    let Ok(id) = id.parse() else { return Ok(ok(state, Count::EventNoMember)) };
     let profile = user.profile.0.as_ref();
     let event = Receive {
         request: RequestId::random(),
@@ -190,21 +204,23 @@ async fn on_change(
     let received = tokio::time::timeout(PATIENCE, state.receive.send(event.clone())).await;
     let answer = received.map_err(|_| ApiError::Unanswered)??;
     log(&event, answer, state);
-    match answer {
-        Answer::Queued | Answer::Diverted | Answer::Ignored(_) => Ok(ok()),
-        Answer::Busy => Err(ApiError::Busy),
-        Answer::Overloaded => Err(ApiError::Overloaded),
-    }
+    let count = match answer {
+        Answer::Queued => Count::EventAccepted,
+        Answer::Replaced => Count::EventReplaced,
+        Answer::Diverted => Count::EventDiverted,
+        Answer::Ignored(Ignored::Unchanged) => Count::EventUnchanged,
+        Answer::Ignored(Ignored::Duplicate) => Count::EventDuplicate,
+        Answer::Ignored(Ignored::NotOnboarded) => Count::EventNotOnboarded,
+        Answer::Ignored(Ignored::Starting) => Count::EventStarting,
+        Answer::Busy => return Err(ApiError::Busy),
+        Answer::Overloaded => return Err(ApiError::Overloaded),
+    };
+    Ok(ok(state, count))
 }
 
-/// Neither a stranger, nor a bot, nor a closed account, nor another workspace's member.
-fn is_one_of_ours(user: &User<'_>, state: &HttpState) -> bool {
-    let snapshot = state.directory.load();
-    let is_elsewhere = match (&snapshot.team, user.team_id.text()) {
-        (Some(team), Some(of)) => team.0 != of,
-        _ => false,
-    };
-    !(is_elsewhere || user.is_stranger.is_true() || user.deleted.is_true() || user.is_bot.is_true())
+/// Neither a stranger, nor a bot, nor a closed account.
+fn is_a_member(user: &User<'_>) -> bool {
+    !(user.is_stranger.is_true() || user.deleted.is_true() || user.is_bot.is_true())
 }
 
 fn log(event: &Receive, answer: Answer, state: &HttpState) {
@@ -214,6 +230,9 @@ fn log(event: &Receive, answer: Answer, state: &HttpState) {
     match answer {
         Answer::Queued => {
             info!(state.log, "event queued"; "request" => request, "user" => user, "emoji" => emoji)
+        }
+        Answer::Replaced => {
+            info!(state.log, "event queued in place of an older one"; "request" => request, "user" => user, "emoji" => emoji);
         }
         Answer::Diverted => {
             info!(state.log, "event queued as a dead letter"; "request" => request, "user" => user, "emoji" => emoji);

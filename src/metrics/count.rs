@@ -56,12 +56,13 @@ const SAMPLES_DROPPED: Family = Family {
 };
 
 /// Actors whose restarts are counted, and the requests, which are no actors but may panic as well.
-pub const RESTARTABLE: [&str; 9] = [
+pub const RESTARTABLE: [&str; 10] = [
     "event_listener",
     "request_queue",
     "dead_letter",
     "storage_helper",
     "slack_client",
+    "gatekeeper",
     "reconciler",
     "metrics_recorder",
     "overseer",

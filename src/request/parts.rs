@@ -13,6 +13,7 @@ use crate::{
     config::NameField,
     domain::{Part, Preset},
     logging::escape,
+    metrics::Count,
     slack::{Profile, SlackError, Token},
 };
 
@@ -163,18 +164,15 @@ impl Life {
             Outcome::Stumbled(why) => return self.stumbled(part, wanted, &why).await,
             Outcome::Dead { token, code } => return self.dead_token(part, wanted, token, &code).await,
             Outcome::Suspended => {}
-            Outcome::Stands => debug!(self.log, "part stands as it ended"; "part" => part),
-            Outcome::Applied { sent } => {
-                self.end(part, wanted, How::Applied);
-                if sent {
-                    info!(self.log, "part applied"; "part" => part);
-                } else {
-                    debug!(self.log, "part already so"; "part" => part);
-                }
+            Outcome::Stands => {
+                self.count(Count::PartStands);
+                debug!(self.log, "part stands as it ended"; "part" => part);
             }
+            Outcome::Applied { sent } => self.applied(part, wanted, sent),
             Outcome::Skipped => self.skipped(part, wanted).await,
             Outcome::Refused(why) => self.refused(part, wanted, &why).await,
             Outcome::NoPaidPlan => {
+                self.count(Count::PartNoPaidPlan);
                 self.no_paid_plan();
                 let tokens = self.tokens(part).await;
                 self.end(part, wanted, How::Refused(tokens));
@@ -182,6 +180,17 @@ impl Life {
         }
         self.progress.borrow_mut().part(part).ended = true;
         None
+    }
+
+    fn applied(&self, part: Part, wanted: &Wanted, sent: bool) {
+        self.end(part, wanted, How::Applied);
+        if sent {
+            self.count(Count::PartApplied);
+            info!(self.log, "part applied"; "part" => part);
+        } else {
+            self.count(Count::PartAlreadySo);
+            debug!(self.log, "part already so"; "part" => part);
+        }
     }
 
     fn end(&self, part: Part, wanted: &Wanted, how: How) {
@@ -196,16 +205,21 @@ impl Life {
     async fn skipped(&self, part: Part, wanted: &Wanted) {
         let tokens = self.tokens(part).await;
         self.end(part, wanted, How::Skipped(tokens));
-        let todo = match &self.world.install_link {
-            Some(link) => format!("he opens {link} and allows it"),
-            None => "set SLACK_CLIENT_ID and SLACK_CLIENT_SECRET, so that members can authorise".to_owned(),
+        let (count, todo) = match &self.world.install_link {
+            Some(link) => (Count::PartNotAuthorised, format!("he opens {link} and allows it")),
+            None => {
+                let todo = "set SLACK_CLIENT_ID and SLACK_CLIENT_SECRET, so that members can authorise";
+                (Count::PartNoClient, todo.to_owned())
+            }
         };
+        self.count(count);
         warn!(self.log, "part skipped: the member has not authorised the app"; "part" => part, "todo" => todo);
     }
 
     async fn refused(&self, part: Part, wanted: &Wanted, why: &str) {
         let tokens = self.tokens(part).await;
         self.end(part, wanted, How::Refused(tokens));
+        self.count(Count::PartRefused);
         warn!(self.log, "part refused"; "part" => part, "error" => escape(why), "todo" => advice(why));
     }
 
@@ -229,6 +243,7 @@ impl Life {
             part.tries
         };
         if tries < TRIES {
+            self.count(Count::PartRetried);
             debug!(self.log, "part not done, tried again soon"; "part" => part, "error" => escape(why), "tries" => tries);
             return Some(Instant::now() + Self::backoff(tries));
         }
@@ -239,6 +254,7 @@ impl Life {
     async fn fail(&self, part: Part, wanted: &Wanted, why: &str) {
         let times = self.recall().await.failures(part, wanted) + 1;
         self.end(part, wanted, How::Failed(times));
+        self.count(Count::PartFailed);
         self.progress.borrow_mut().part(part).ended = true;
         error!(self.log, "part failed"; "part" => part, "error" => escape(why), "failures" => times,
             "todo" => format!("nothing yet: he is looked at again, first after {} s", FIRST_LOOK_AFTER_FAILURE.as_secs()));
@@ -258,6 +274,7 @@ impl Life {
         let removed = self.world.storage.send(RemoveToken { user: self.request.user.clone(), which }).await;
         match removed {
             Ok(Ok(true)) => {
+                self.count(Count::TokenDead);
                 warn!(self.log, "the member's token is dead and was removed"; "error" => escape(code),
                     "todo" => "he authorises again");
                 if code == "token_revoked" {

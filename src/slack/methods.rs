@@ -29,14 +29,17 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AuthTest,
         Self::UsersProfileGet,
         Self::UsersProfileSet,
         Self::UsersSetPhoto,
         Self::UsersInfo,
         Self::UsersList,
+        Self::AdminUsersList,
+        Self::AuthRevoke,
         Self::OauthV2Access,
+        Self::OpenidConnectToken,
     ];
 
     /// The method's name in Slack's documentation and in the URL.

@@ -1,6 +1,10 @@
 //! A real application and a simulated Slack, on loopback, for one test.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use actix::Addr;
 use awc::Client;
@@ -14,6 +18,7 @@ use statusinator::{
     demo::{Answered, Delivery, Server, SimulatedSlack, pictures},
     domain::{UserId, Users},
     logging::{self, Lines},
+    metrics::Metric,
     service::Service,
     slack::Token,
 };
@@ -39,6 +44,7 @@ pub struct Setup {
     pub members: Vec<String>,
     pub authorised: Vec<String>,
     pub drain_timeout: Duration,
+    pub metrics_disabled: BTreeSet<Metric>,
     pub slack: SimulatedSlack,
 }
 
@@ -54,6 +60,7 @@ impl Setup {
             members: Vec::new(),
             authorised: Vec::new(),
             drain_timeout: Duration::from_secs(5),
+            metrics_disabled: BTreeSet::new(),
             slack: SimulatedSlack::new(TEAM, false, Clock::System),
         }
     }
@@ -137,7 +144,7 @@ impl Setup {
             queue: self.queue,
             reconcile_interval: self.interval,
             log: LogConfig { level: slog::Level::Debug, format: LogFormat::Json },
-            metrics_disabled: Default::default(),
+            metrics_disabled: self.metrics_disabled,
             drain_timeout: self.drain_timeout,
         };
         TestApp::run(config, self.slack, server, self.folder).await
@@ -299,6 +306,25 @@ impl TestApp {
 
     pub async fn problems(&self) -> Vec<String> {
         serde_json::from_value(self.get("/readyz").await.1["problems"].clone()).unwrap_or_default()
+    }
+
+    /// What `/metrics` shows, by series: `name{label="value"}`.
+    pub async fn metrics(&self) -> BTreeMap<String, f64> {
+        let mut answer = self.client.get(format!("{}/metrics", self.base)).send().await.unwrap();
+        assert_eq!(answer.headers().get("content-type").unwrap(), "text/plain; version=0.0.4");
+        let text = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
+        let series = text.lines().filter(|line| !line.starts_with('#'));
+        series
+            .map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .collect()
+    }
+
+    /// The rows of all CSV files of samples.
+    pub fn samples(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.config.data_dir.join("metrics")).into_iter().flatten();
+        let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        text.lines().map(str::to_owned).collect()
     }
 
     pub fn store(&self) -> PathBuf {

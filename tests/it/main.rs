@@ -5,6 +5,7 @@ mod consent;
 mod harness;
 mod life;
 mod looks;
+mod metrics;
 mod stop;
 mod throttling;
 mod webhook;

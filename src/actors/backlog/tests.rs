@@ -58,14 +58,15 @@ impl Model {
             (self.standby.iter().any(|(of, _)| *of == member), self.dead.iter().any(|(of, _)| *of == member));
         let has_room = self.standby.len() < config.capacity;
         let verdict = match (on_standby, is_dead, has_room) {
-            (true, ..) | (false, false, true) => Verdict::Queued,
+            (true, ..) => Verdict::Replaced,
+            (false, false, true) => Verdict::Queued,
             (false, true, _) => Verdict::Diverted,
             (false, false, false) if self.dead.len() >= config.dead_letter_capacity => Verdict::Overloaded,
             (false, false, false) if is_retry => Verdict::Diverted,
             (false, false, false) => Verdict::Busy,
         };
         let queue = match verdict {
-            Verdict::Queued => &mut self.standby,
+            Verdict::Queued | Verdict::Replaced => &mut self.standby,
             Verdict::Diverted => &mut self.dead,
             _ => return verdict,
         };
