@@ -4,10 +4,15 @@ use std::process::ExitCode;
 
 use statusinator::{
     app::{self, AppError},
-    commands::{health, health::Question, manifest::manifest},
+    commands::{
+        health,
+        health::Question,
+        manifest::manifest,
+        onboard::{self, run::Options, screen::Screen},
+    },
     config::{
         cli::{Asked, asked, command},
-        read::{read, read_bind},
+        read::{read, read_access, read_bind},
         sources::{Sources, Texts, Wrong},
     },
     demo, logging,
@@ -22,6 +27,7 @@ fn main() -> ExitCode {
             print!("{}", manifest(&public));
             Ok(())
         }
+        Asked::Onboard { flags, options } => onboard(flags, &options),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,6 +50,11 @@ fn serve(flags: Texts) -> Result<(), AppError> {
 fn ask(flags: Texts, question: Question) -> Result<(), AppError> {
     let bind = read_bind(&Sources::of_process(flags)).map_err(misconfigured)?;
     actix::System::new().block_on(health::ask(bind, question))
+}
+
+fn onboard(flags: Texts, options: &Options) -> Result<(), AppError> {
+    let access = read_access(&Sources::of_process(flags)).map_err(misconfigured)?;
+    actix::System::new().block_on(onboard::run::run(options, &access, &Screen::of_process()))
 }
 
 fn misconfigured(wrong: Vec<Wrong>) -> AppError {

@@ -2,3 +2,4 @@
 
 pub mod health;
 pub mod manifest;
+pub mod onboard;

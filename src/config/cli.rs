@@ -1,9 +1,11 @@
 //! The command line: commands, and a flag for every setting that is no secret.
 
+use std::path::PathBuf;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use url::Url;
 
-use crate::commands::health::Question;
+use crate::commands::{health::Question, onboard::run::Options};
 
 use super::{
     read::public_address,
@@ -33,6 +35,13 @@ pub enum Asked {
         /// Where Slack and browsers reach the service.
         public: Url,
     },
+    /// `onboard`.
+    Onboard {
+        /// The settings given as flags.
+        flags: Texts,
+        /// What to do.
+        options: Options,
+    },
 }
 
 /// The command line's grammar.
@@ -46,6 +55,7 @@ pub fn command() -> Command {
         .subcommand(demo())
         .subcommand(health())
         .subcommand(manifest())
+        .subcommand(onboard())
 }
 
 fn serve() -> Command {
@@ -53,7 +63,7 @@ fn serve() -> Command {
     Command::new("serve")
         .about("Runs the service until SIGTERM or SIGINT, then finishes what it accepted")
         .args(flags)
-        .after_help(secrets())
+        .after_help(secrets(|_| true))
 }
 
 fn demo() -> Command {
@@ -100,6 +110,33 @@ fn manifest() -> Command {
         )
 }
 
+fn onboard() -> Command {
+    let setting = |name| SETTINGS.iter().filter(move |setting| setting.variable == name);
+    let switch = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    Command::new("onboard")
+        .about("Gives members the presets that a file has for them")
+        .long_about(
+            "Gives members the presets that a file has for them, pictures included. Shows first what differs from what \
+             they have, and sends only that; members whom the file does not name stay as they are. Doing it again \
+             changes nothing. Exit status 2 when a setting or the file is wrong, 1 when the service does not do it.",
+        )
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("The presets, in TOML or JSON: see \"Onboard many\" in the README"),
+        )
+        .arg(switch("dry-run", "Only shows what differs"))
+        .arg(switch("all", "Sends also what does not differ: every member and every picture of the file"))
+        .args(setting("STATUSINATOR_PUBLIC_URL").map(|setting| {
+            let url = flag(setting).long("url").value_name("URL");
+            url.help(format!("Where the service is: https, or http on loopback\n[env: {}]", setting.variable))
+        }))
+        .args(setting("STATUSINATOR_NAME_FIELD").map(flag))
+        .after_help(secrets(|variable| variable == "SLACK_ADMIN_TOKEN"))
+}
+
 fn flag(setting: &Setting) -> Arg {
     let default = setting.default.map(|default| format!("[default: {default}] ")).unwrap_or_default();
     Arg::new(setting.variable)
@@ -109,8 +146,8 @@ fn flag(setting: &Setting) -> Arg {
 }
 
 /// Secrets have no flag; the help names their variables.
-fn secrets() -> String {
-    let lines = SETTINGS.iter().filter(|setting| setting.is_secret);
+fn secrets(is_used: impl Fn(&str) -> bool) -> String {
+    let lines = SETTINGS.iter().filter(|setting| setting.is_secret && is_used(setting.variable));
     let lines: String =
         lines.map(|setting| format!("  {:<24} {}\n", setting.variable, setting.help)).collect();
     format!(
@@ -130,6 +167,14 @@ pub fn asked(matches: &ArgMatches) -> Asked {
         Some(("manifest", manifest)) if let Some(public) = manifest.get_one::<Url>("url") => {
             Asked::Manifest { public: public.clone() }
         }
+        Some(("onboard", onboard)) => Asked::Onboard {
+            flags: flags(onboard),
+            options: Options {
+                file: onboard.get_one::<PathBuf>("file").cloned().unwrap_or_default(),
+                dry_run: onboard.get_flag("dry-run"),
+                all: onboard.get_flag("all"),
+            },
+        },
         Some((_, serve)) => Asked::Serve(flags(serve)),
         None => Asked::Serve(Texts::new()),
     }

@@ -57,6 +57,17 @@ impl Config {
     }
 }
 
+/// What an administrator's command needs to ask the running service for something.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Where the service is.
+    pub url: Url,
+    /// The user token of an administrator.
+    pub token: Token,
+    /// Which of a member's names the service sets.
+    pub name_field: NameField,
+}
+
 /// Which store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreConfig {

@@ -9,7 +9,8 @@ use url::{Host, Url};
 use crate::{metrics::Metric, slack::Token, vault};
 
 use super::{
-    ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig, VaultKey,
+    Access, ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig,
+    VaultKey,
     settings::SETTINGS,
     sources::{Sources, Texts, Wrong},
 };
@@ -35,6 +36,21 @@ pub fn read(sources: &Sources) -> Result<Config, Vec<Wrong>> {
 pub fn read_bind(sources: &Sources) -> Result<SocketAddr, Vec<Wrong>> {
     let mut reader = Reader { texts: sources.texts(&mut Vec::new()), wrong: Vec::new() };
     reader.bind().ok_or(reader.wrong)
+}
+
+/// Reads where the service is and who asks it.
+///
+/// # Errors
+/// All that is wrong with these settings and with `.env`.
+pub fn read_access(sources: &Sources) -> Result<Access, Vec<Wrong>> {
+    let mut wrong = Vec::new();
+    let texts = sources.texts(&mut wrong);
+    wrong.retain(|wrong| wrong.name.starts_with("SLACK_ADMIN_TOKEN") || wrong.name.starts_with(".env"));
+    let mut reader = Reader { texts, wrong };
+    match reader.access() {
+        Some(access) if reader.wrong.is_empty() => Ok(access),
+        _ => Err(reader.wrong),
+    }
 }
 
 struct Reader {
@@ -75,6 +91,14 @@ impl Reader {
             metrics_disabled: metrics_disabled?,
             drain_timeout: drain_timeout?,
         })
+    }
+
+    fn access(&mut self) -> Option<Access> {
+        let url = self.required("STATUSINATOR_PUBLIC_URL").and_then(|_| self.public_url());
+        let token = self.required("SLACK_ADMIN_TOKEN");
+        let token = token.and_then(|token| self.token("SLACK_ADMIN_TOKEN", token));
+        let name_field = self.name_field();
+        Some(Access { url: url?, token: token?, name_field: name_field? })
     }
 
     fn bind(&mut self) -> Option<SocketAddr> {
@@ -157,12 +181,7 @@ impl Reader {
             None => Some(None),
         };
         let client = self.client(has_public_url);
-        let name_field =
-            self.parse("STATUSINATOR_NAME_FIELD", "display_name or real_name", |text| match text {
-                "display_name" => Some(NameField::DisplayName),
-                "real_name" => Some(NameField::RealName),
-                _ => None,
-            });
+        let name_field = self.name_field();
         Some(SlackConfig {
             api_url: api_url?,
             signing_secret: signing_secret?,
@@ -170,6 +189,14 @@ impl Reader {
             admin_token: admin_token?,
             client: client?,
             name_field: name_field?,
+        })
+    }
+
+    fn name_field(&mut self) -> Option<NameField> {
+        self.parse("STATUSINATOR_NAME_FIELD", "display_name or real_name", |text| match text {
+            "display_name" => Some(NameField::DisplayName),
+            "real_name" => Some(NameField::RealName),
+            _ => None,
         })
     }
 
