@@ -176,12 +176,10 @@ async fn outside(
     clock: Clock,
     log: &Logger,
 ) -> Result<Outside, AppError> {
-    let StoreConfig::Folder(folder) = &config.store;
-    let store = LocalStorage::open(folder)
-        .with_context(|| format!("STATUSINATOR_STORE {} cannot be used", folder.display()))?;
+    let stores = Stores::open(&config.store, clock).context("STATUSINATOR_STORE cannot be used")?;
     let state = LocalStorage::open(&config.data_dir.join("state"))
         .with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", config.data_dir.display()))?;
-    let (stores, state) = (Stores::one(Rc::new(store)), Rc::new(state));
+    let state = Rc::new(state);
     let vault = open_vault(config, &*stores.read, log).await?;
     let transport: Rc<dyn Transport> = Rc::new(HttpTransport::new(&config.slack.api_url));
     Ok(Outside { transport, stores, state, vault, clock, recorder })
@@ -191,6 +189,9 @@ async fn outside(
 async fn open_vault(config: &Config, store: &dyn Storage, log: &Logger) -> Result<Option<Vault>, AppError> {
     if !config.vault_keys.is_empty() {
         return Ok(Some(Vault::new(config.vault_keys.clone())));
+    }
+    if matches!(config.store, StoreConfig::Bucket(_)) {
+        return Ok(None);
     }
     let path = config.data_dir.join("vault.key");
     let key =

@@ -14,6 +14,10 @@
 //! - [`commands`]: small commands that ask or print something and end.
 //! - [`demo`]: a simulated Slack workspace; the tests use the same.
 
+// Unit tests share stand-ins with the integration tests, which know this crate by its name.
+#[cfg(test)]
+extern crate self as statusinator;
+
 pub mod actors;
 pub mod app;
 pub mod applied;

@@ -12,7 +12,8 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str)> {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
         Some((cells.next()?.strip_prefix('`')?.strip_suffix('`')?, cells.next()?, cells.next()?))
     };
-    let is_setting = |name: &str| name.starts_with("STATUSINATOR_") || name.starts_with("SLACK_");
+    let is_setting =
+        |name: &str| ["STATUSINATOR_", "SLACK_", "AWS_"].iter().any(|prefix| name.starts_with(prefix));
     README
         .lines()
         .filter(|line| line.starts_with('|'))

@@ -2,6 +2,7 @@
 //!
 //! [`settings`] lists them, [`sources`] finds each one's text, [`read`] makes a [`Config`] of the texts.
 
+pub mod aws;
 pub mod cli;
 pub mod read;
 pub mod settings;
@@ -13,6 +14,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{metrics::Metric, slack::Token};
+
+pub use aws::{AwsVariables, BucketConfig, Role, Roles};
 
 /// Every setting of `serve`, checked.
 #[derive(Debug, Clone)]
@@ -73,6 +76,8 @@ pub struct Access {
 pub enum StoreConfig {
     /// A folder on this machine.
     Folder(PathBuf),
+    /// A bucket in S3.
+    Bucket(Box<BucketConfig>),
 }
 
 /// 32 bytes that seal tokens.

@@ -1,6 +1,8 @@
 //! Makes a [`Config`] of the settings' texts, and finds everything that is wrong with them.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+mod bucket;
+
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use secrecy::SecretString;
 use slog::Level;
@@ -9,7 +11,7 @@ use url::{Host, Url};
 use crate::{metrics::Metric, slack::Token, vault};
 
 use super::{
-    Access, ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig,
+    Access, AwsVariables, ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig,
     VaultKey,
     settings::SETTINGS,
     sources::{Sources, Texts, Wrong},
@@ -22,7 +24,8 @@ use super::{
 pub fn read(sources: &Sources) -> Result<Config, Vec<Wrong>> {
     let mut wrong = Vec::new();
     let texts = sources.texts(&mut wrong);
-    let mut reader = Reader { texts, wrong };
+    let aws = AwsVariables(sources.aws());
+    let mut reader = Reader { texts, aws, wrong };
     match reader.config() {
         Some(config) if reader.wrong.is_empty() => Ok(config),
         _ => Err(reader.wrong),
@@ -34,7 +37,7 @@ pub fn read(sources: &Sources) -> Result<Config, Vec<Wrong>> {
 /// # Errors
 /// When that setting is wrong.
 pub fn read_bind(sources: &Sources) -> Result<SocketAddr, Vec<Wrong>> {
-    let mut reader = Reader { texts: sources.texts(&mut Vec::new()), wrong: Vec::new() };
+    let mut reader = Reader { texts: sources.texts(&mut Vec::new()), ..Reader::default() };
     reader.bind().ok_or(reader.wrong)
 }
 
@@ -46,15 +49,17 @@ pub fn read_access(sources: &Sources) -> Result<Access, Vec<Wrong>> {
     let mut wrong = Vec::new();
     let texts = sources.texts(&mut wrong);
     wrong.retain(|wrong| wrong.name.starts_with("SLACK_ADMIN_TOKEN") || wrong.name.starts_with(".env"));
-    let mut reader = Reader { texts, wrong };
+    let mut reader = Reader { texts, wrong, ..Reader::default() };
     match reader.access() {
         Some(access) if reader.wrong.is_empty() => Ok(access),
         _ => Err(reader.wrong),
     }
 }
 
+#[derive(Default)]
 struct Reader {
     texts: Texts,
+    aws: AwsVariables,
     wrong: Vec<Wrong>,
 }
 
@@ -63,7 +68,7 @@ impl Reader {
     fn config(&mut self) -> Option<Config> {
         let bind = self.bind();
         let data_dir = self.parse("STATUSINATOR_DATA_DIR", "a folder's path", |text| {
-            (!text.is_empty()).then(|| text.into())
+            (!text.is_empty()).then(|| std::path::PathBuf::from(text))
         });
         let store = self.store(data_dir.clone());
         let public_url = self.public_url();
@@ -145,16 +150,6 @@ impl Reader {
     ) -> Option<Duration> {
         self.parse(name, allowed, |text| {
             humantime::parse_duration(text).ok().filter(|duration| fits(*duration))
-        })
-    }
-
-    fn store(&mut self, data_dir: Option<PathBuf>) -> Option<StoreConfig> {
-        if self.text("STATUSINATOR_STORE").is_none() {
-            return Some(StoreConfig::Folder(data_dir?.join("store")));
-        }
-        self.parse("STATUSINATOR_STORE", "file:PATH", |text| {
-            let path = text.strip_prefix("file://").or_else(|| text.strip_prefix("file:"))?;
-            (!path.is_empty()).then(|| StoreConfig::Folder(path.into()))
         })
     }
 
@@ -320,6 +315,7 @@ fn is_loopback(url: &Url) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::config::StoreConfig;
 
     fn with(pairs: &[(&str, &str)]) -> Result<Config, Vec<Wrong>> {
         let needed = [("SLACK_SIGNING_SECRET", "shhh"), ("SLACK_BOT_TOKEN", "xoxb-1")];

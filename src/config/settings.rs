@@ -33,7 +33,7 @@ const fn secret(variable: &'static str, help: &'static str) -> Setting {
 }
 
 /// All settings of `serve`.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 26] = [
     plain("STATUSINATOR_BIND", "127.0.0.1:3000", "Address to listen on; port 0 takes any free one"),
     unset(
         "STATUSINATOR_PUBLIC_URL",
@@ -42,7 +42,7 @@ pub const SETTINGS: [Setting; 20] = [
     plain("STATUSINATOR_DATA_DIR", "./data", "Folder for logs, metrics, state and, by default, the store"),
     unset(
         "STATUSINATOR_STORE",
-        "Where presets, pictures and tokens lie: file:PATH; by default file:<data dir>/store",
+        "Where presets, pictures and tokens lie: file:PATH or s3://BUCKET; by default file:<data dir>/store",
     ),
     secret("SLACK_SIGNING_SECRET", "Verifies what Slack sends; required"),
     secret("SLACK_BOT_TOKEN", "Reads profiles and lists members (users:read, users.profile:read); required"),
@@ -57,6 +57,15 @@ pub const SETTINGS: [Setting; 20] = [
         "STATUSINATOR_VAULT_KEY",
         "32 bytes in base64 that seal tokens; several with commas, the first one seals",
     ),
+    unset("AWS_REGION", "The bucket's region; needed for an s3: store"),
+    unset("AWS_ENDPOINT_URL_S3", "Where S3 is, if it is not AWS's own"),
+    unset("AWS_ENDPOINT_URL_STS", "Where STS is, if it is not AWS's own"),
+    unset(
+        "STATUSINATOR_READ_ROLE_ARN",
+        "The role in which the bucket is read; without it, the plain credentials",
+    ),
+    unset("STATUSINATOR_WRITE_ROLE_ARN", "The role in which onboarding and the vault write to the bucket"),
+    unset("STATUSINATOR_EXPORT_ROLE_ARN", "The role in which logs and metrics are exported to the bucket"),
     plain("STATUSINATOR_QUEUE_CAPACITY", "10", "Standby requests, 1 to 10000"),
     plain("STATUSINATOR_DEAD_LETTER_CAPACITY", "10", "Requests in the dead letter queue, 1 to 10000"),
     plain("STATUSINATOR_WORKERS", "4", "Requests worked on at once, 1 to 64"),

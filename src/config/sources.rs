@@ -2,7 +2,10 @@
 
 use std::{cell::Cell, collections::BTreeMap, fs, io, path::Path};
 
-use super::settings::{SETTINGS, Setting};
+use super::{
+    aws::AWS_VARIABLES,
+    settings::{SETTINGS, Setting},
+};
 
 /// Texts by variable.
 pub type Texts = BTreeMap<String, String>;
@@ -85,6 +88,12 @@ impl Sources {
                 Ok(Some(text.to_owned()))
             }
         }
+    }
+
+    /// The variables that AWS's tools find credentials by, as far as they are set.
+    pub fn aws(&self) -> Texts {
+        let set = |name: &&str| Some(((*name).to_owned(), self.variable(name)?.to_owned()));
+        AWS_VARIABLES.iter().filter_map(set).collect()
     }
 
     /// Every setting's text; what cannot be found out is noted as wrong.

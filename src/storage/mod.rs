@@ -1,5 +1,6 @@
 //! Where `users.json`, pictures, sealed tokens and the service's own state lie.
 
+pub mod aws;
 #[cfg(test)]
 #[path = "tests/conformance.rs"]
 pub mod conformance;

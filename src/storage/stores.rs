@@ -4,9 +4,9 @@
 
 use std::rc::Rc;
 
-use crate::domain::RequestId;
+use crate::{clock::Clock, config::StoreConfig, domain::RequestId};
 
-use super::Storage;
+use super::{LocalStorage, Storage, StorageError, aws};
 
 /// The handles of one store.
 #[derive(Clone)]
@@ -20,6 +20,17 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// Opens the configured store, on the thread that is to use it.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; of a bucket, nothing is asked yet.
+    pub fn open(config: &StoreConfig, clock: Clock) -> Result<Self, StorageError> {
+        match config {
+            StoreConfig::Folder(folder) => Ok(Self::one(Rc::new(LocalStorage::open(folder)?))),
+            StoreConfig::Bucket(config) => aws::open(config, &host(), clock),
+        }
+    }
+
     /// One handle does everything.
     pub fn one(store: Rc<dyn Storage>) -> Self {
         Self { read: store.clone(), write: store.clone(), export: store }
@@ -29,4 +40,10 @@ impl Stores {
     pub fn write_for(&self, request: RequestId) -> Rc<dyn Storage> {
         self.write.in_name_of(request).unwrap_or_else(|| self.write.clone())
     }
+}
+
+/// This machine's name.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "unknown".to_owned() } else { name.trim().to_owned() }
 }

@@ -4,8 +4,12 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
+
+use crate::chance;
 
 use super::{Fetched, Key, Precondition, Storage, StorageError};
 
@@ -21,6 +25,7 @@ pub async fn behaves(one: &dyn Storage, another: &dyn Storage) {
     a_conditional_read_tells_whether_it_changed(one).await;
     a_conditional_write_happens_only_if_the_condition_holds(one, another).await;
     of_many_writers_with_the_same_version_one_wins(one, another).await;
+    writers_that_read_again_lose_nothing(one, another).await;
     too_large_an_object_is_not_read(one).await;
     a_prefix_lists_its_objects_in_order(one).await;
 }
@@ -44,7 +49,7 @@ async fn a_conditional_read_tells_whether_it_changed(one: &dyn Storage) {
     let first = one.put(&object, Bytes::from_static(b"aaa"), None).await.unwrap();
     assert!(matches!(one.get_if_changed(&object, &first, LIMIT).await.unwrap(), Fetched::Unchanged));
 
-    one.put(&object, Bytes::from_static(b"aaa"), None).await.unwrap();
+    one.put(&object, Bytes::from_static(b"bbb"), None).await.unwrap();
 
     assert!(matches!(one.get_if_changed(&object, &first, LIMIT).await.unwrap(), Fetched::Changed(_)));
     one.delete(&object).await.unwrap();
@@ -83,6 +88,37 @@ async fn of_many_writers_with_the_same_version_one_wins(one: &dyn Storage, anoth
         assert_eq!(won.len(), 1, "round {round}");
         version = won[0].clone();
     }
+    one.delete(&object).await.unwrap();
+}
+
+/// Two hundred writers of either handle, all at once, each add a line to what they read.
+async fn writers_that_read_again_lose_nothing(one: &dyn Storage, another: &dyn Storage) {
+    let object = key("shared");
+    one.put(&object, Bytes::new(), None).await.unwrap();
+    let add = async |store: &dyn Storage, line: String| {
+        let mut pause = Duration::from_millis(4);
+        loop {
+            let read = store.get(&object, 64 * LIMIT).await.unwrap().unwrap();
+            let more = Bytes::from([&read.bytes[..], line.as_bytes()].concat());
+            match store.put(&object, more, Some(Precondition::Matches(read.version))).await {
+                Ok(_) => return,
+                Err(StorageError::PreconditionFailed) => {}
+                Err(error) => panic!("{line}: {error}"),
+            }
+            // Who loses makes way, the longer the more often he lost.
+            tokio::time::sleep(pause.mul_f64(2.0 * chance::jitter() - 1.0)).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    };
+    let writers = (0..400).map(|n| add(if n % 2 == 0 { one } else { another }, format!("{n}\n")));
+
+    join_all(writers).await;
+
+    let read = another.get(&object, 64 * LIMIT).await.unwrap().unwrap();
+    let mut lines: Vec<u32> =
+        std::str::from_utf8(&read.bytes).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    lines.sort();
+    assert_eq!(lines, (0..400).collect::<Vec<_>>());
     one.delete(&object).await.unwrap();
 }
 
