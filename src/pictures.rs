@@ -3,6 +3,8 @@
 //! Slack asks for PNG, JPEG or GIF of 512 to 1024 px, and makes it square if it is not
 //! (<https://docs.slack.dev/reference/methods/users.setPhoto>).
 
+mod prepare;
+
 use std::io::Cursor;
 
 use bytes::Bytes;
@@ -10,6 +12,8 @@ use image::{AnimationDecoder as _, ImageFormat, ImageReader, Limits, codecs::gif
 use uuid::Uuid;
 
 use crate::{domain::UserId, storage::Key};
+
+pub use prepare::prepare;
 
 /// How large a picture's file may be, in bytes.
 pub const AT_MOST: u64 = 10 * 1024 * 1024;
@@ -33,13 +37,8 @@ impl Picture {
     /// # Errors
     /// Why Slack would not take it.
     pub fn check(bytes: Bytes) -> Result<Self, String> {
-        let format = image::guess_format(&bytes).map_err(|_| "it is neither PNG, JPEG nor GIF".to_owned())?;
-        let content_type = match format {
-            ImageFormat::Png => "image/png",
-            ImageFormat::Jpeg => "image/jpeg",
-            ImageFormat::Gif => "image/gif",
-            _ => return Err("it is neither PNG, JPEG nor GIF".into()),
-        };
+        let format = format(&bytes)?;
+        let content_type = format.to_mime_type();
         let damaged = |_| "it is damaged".to_owned();
         let (width, height) =
             ImageReader::with_format(Cursor::new(&bytes), format).into_dimensions().map_err(damaged)?;
@@ -56,6 +55,14 @@ impl Picture {
         reader.decode().map_err(damaged)?;
         Ok(Self { bytes, content_type })
     }
+}
+
+/// The format that a file's first bytes tell.
+fn format(bytes: &[u8]) -> Result<ImageFormat, String> {
+    let format = image::guess_format(bytes).ok();
+    format
+        .filter(|format| matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Gif))
+        .ok_or_else(|| "it is neither PNG, JPEG nor GIF".to_owned())
 }
 
 fn frames(bytes: &Bytes) -> Result<usize, String> {

@@ -107,6 +107,18 @@ pub trait Storage {
     /// As the store fails.
     async fn delete(&self, key: &Key) -> Result<(), StorageError>;
 
+    /// Whether there is such an object.
+    ///
+    /// # Errors
+    /// As the store fails.
+    async fn has(&self, key: &Key) -> Result<bool, StorageError> {
+        match self.get(key, 0).await {
+            Ok(object) => Ok(object.is_some()),
+            Err(StorageError::TooLarge { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lists the keys that begin with `prefix` (a folder's name with its slash), in order.
     ///
     /// # Errors

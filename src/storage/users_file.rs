@@ -3,10 +3,14 @@
 //! Strict about its structure, since a damaged file must not pass for an empty one; lenient about single entries,
 //! since one of them must not stop everybody's.
 
+mod edit;
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use crate::domain::{Preset, Presets, UserId, Users};
+
+pub use edit::{Edit, edit, users};
 
 /// How large `users.json` may be, in bytes.
 pub const AT_MOST: u64 = 256 * 1024 * 1024;

@@ -33,9 +33,11 @@ pub async fn behaves(one: &dyn Storage, another: &dyn Storage) {
 async fn what_was_put_is_read_until_it_is_deleted(one: &dyn Storage, another: &dyn Storage) {
     let object = key("U1/8c6976e5-b541-5d3c-9e3c-0d1b2f3a4b5c.png");
     assert!(one.get(&object, LIMIT).await.unwrap().is_none());
+    assert!(!one.has(&object).await.unwrap());
 
     let version = one.put(&object, Bytes::from_static(b"\x00\xffbytes"), None).await.unwrap();
 
+    assert!(another.has(&object).await.unwrap());
     let read = another.get(&object, LIMIT).await.unwrap().unwrap();
     assert_eq!((&read.bytes[..], &read.version), (&b"\x00\xffbytes"[..], &version));
     assert!(one.link(&object).ends_with("/U1/8c6976e5-b541-5d3c-9e3c-0d1b2f3a4b5c.png"));
