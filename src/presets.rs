@@ -43,9 +43,15 @@ pub fn name_at_most(field: NameField) -> usize {
 /// # Errors
 /// Every problem.
 pub fn check(users: &Value, name_at_most: usize) -> Result<Users, Vec<Problem>> {
+    let (users, problems) = examine(users, name_at_most);
+    if problems.is_empty() { Ok(users) } else { Err(problems) }
+}
+
+/// Reads them as far as they can be read, with every problem.
+pub fn examine(users: &Value, name_at_most: usize) -> (Users, Vec<Problem>) {
     let mut checker = Checker { name_at_most, problems: Vec::new() };
     let users = checker.users(users);
-    if checker.problems.is_empty() { Ok(users) } else { Err(checker.problems) }
+    (users, checker.problems)
 }
 
 struct Checker {

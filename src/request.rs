@@ -239,7 +239,7 @@ impl Life {
 
     /// Reads the profile; `None` when it does not tell the status, or nothing shall be called any more.
     async fn read(&self) -> Result<Option<(Profile, Emoji)>, SlackError> {
-        if self.cancel.is_cancelled() {
+        if self.is_over() {
             return Ok(None);
         }
         let began = Instant::now();
@@ -250,6 +250,11 @@ impl Life {
         self.announce(began, Some(emoji.clone()));
         self.remember(Change::Saw { emoji: emoji.clone(), expiration: profile.status_expiration, began });
         Ok(Some((profile, emoji)))
+    }
+
+    /// Whether nothing shall be called any more: the request was cancelled, or its member is not onboarded.
+    fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || !self.world.directory.has(self.request.user.as_str())
     }
 
     fn announce(&self, began: Instant, emoji: Option<Emoji>) {
@@ -332,7 +337,7 @@ impl Life {
     }
 
     async fn try_part(&self, part: Part, profile: &Profile, preset: &Preset) -> Option<Instant> {
-        if self.progress.borrow_mut().part(part).ended || self.cancel.is_cancelled() {
+        if self.progress.borrow_mut().part(part).ended || self.is_over() {
             return None;
         }
         let wanted = Wanted::of(preset, part)?;

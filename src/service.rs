@@ -26,6 +26,7 @@ use crate::{
         metrics_recorder::MetricsRecorder,
         overseer::{Fatal, Overseer},
         reconciler::{self, PassDue, Reconciler, ReconcilerParts},
+        registrar::Registrar,
         request_queue::{Drain, RequestQueue, RequestQueueParts},
         slack_client::{SlackClient, SlackClientParts},
         storage_helper::StorageHelper,
@@ -74,6 +75,8 @@ pub struct Service {
     pub storage: Addr<StorageHelper>,
     /// Knows who is an administrator.
     pub gatekeeper: Addr<Gatekeeper>,
+    /// Carries out what administrators decide.
+    pub registrar: Addr<Registrar>,
     /// Gathers snapshots.
     pub overseer: Addr<Overseer>,
     /// Holds the overflow.
@@ -137,6 +140,15 @@ impl Service {
         );
         let directory = Directory::default();
         let gatekeeper = Gatekeeper::new(address(&contexts.slack), directory.clone(), named("gatekeeper"));
+        let storage = supervision::start("storage_helper", &restarts, |_| helper);
+        let registrar = Registrar {
+            storage: storage.clone(),
+            listener: address(&contexts.listener),
+            queue: address(&contexts.queue),
+            reconciler: address(&contexts.reconciler),
+            slack: address(&contexts.slack),
+            log: named("registrar"),
+        };
         let service = Self {
             listener: address(&contexts.listener),
             queue: address(&contexts.queue),
@@ -144,7 +156,8 @@ impl Service {
             slack: address(&contexts.slack),
             overseer: address(&contexts.overseer),
             gatekeeper: supervision::start("gatekeeper", &restarts, |_| gatekeeper),
-            storage: supervision::start("storage_helper", &restarts, |_| helper),
+            registrar: supervision::start("registrar", &restarts, |_| registrar),
+            storage,
             dead_letter: supervision::start("dead_letter", &restarts, |_| {
                 DeadLetter::new(outside.recorder.clone(), named("dead_letter"))
             }),
@@ -191,6 +204,7 @@ impl Service {
             config: config.queue,
             world,
             dead_letter: self.dead_letter.clone(),
+            listener: self.listener.clone().recipient(),
             on_refused: self.reconciler.clone().recipient(),
             restarts: self.restarts.clone(),
             recorder: recorder.clone(),
@@ -271,6 +285,7 @@ impl Service {
             ("storage_helper", self.storage.clone().recipient()),
             ("slack_client", self.slack.clone().recipient()),
             ("gatekeeper", self.gatekeeper.clone().recipient()),
+            ("registrar", self.registrar.clone().recipient()),
             ("reconciler", self.reconciler.clone().recipient()),
         ];
         observed.extend(self.metrics.clone().map(|metrics| ("metrics_recorder", metrics.recipient())));

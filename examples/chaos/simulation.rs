@@ -37,13 +37,14 @@ use statusinator::{
 use tokio::{sync::mpsc, task::LocalSet};
 use uuid::Uuid;
 
-const ACTORS: [&str; 8] = [
+const ACTORS: [&str; 9] = [
     "event_listener",
     "request_queue",
     "dead_letter",
     "storage_helper",
     "slack_client",
     "gatekeeper",
+    "registrar",
     "reconciler",
     "overseer",
 ];

@@ -1,7 +1,9 @@
 //! Decides what becomes of an event, and keeps the cache of who is onboarded.
 //!
-//! Receives [`Receive`], [`Missed`], [`Rehydrate`], [`WorkspaceKnown`], [`Revoke`], [`AppRateLimited`],
-//! [`Observe`]. Sends [`Enqueue`] and [`ReadUsers`]; announces [`PassDue`], [`LookAt`] and [`EventsLeftOut`].
+//! Receives [`Receive`], [`Missed`], [`reading::Rehydrate`], [`reading::Forget`], [`WorkspaceKnown`], [`Revoke`],
+//! [`AppRateLimited`], [`Observe`]. Sends [`Enqueue`]; announces [`PassDue`] and [`EventsLeftOut`].
+
+pub mod reading;
 
 use std::{
     rc::Rc,
@@ -20,22 +22,24 @@ use crate::{
     applied::Change,
     clock::Instant,
     directory::{Directory, Snapshot},
-    domain::{Cause, Emoji, Presets, RequestId, TeamId, UserId, Users},
+    domain::{Cause, Emoji, RequestId, TeamId, UserId, Users},
     logging::escape,
-    metrics::{Metric, Recorder, State},
+    metrics::Recorder,
     request::Request,
     storage::{Key, Storage},
 };
+
+use reading::Readings;
 
 use super::{
     Observe, Report,
     backlog::Verdict,
     recent_events::RecentEvents,
-    reconciler::{EventsLeftOut, LookAt, PassDue, Reconciler, Remember},
+    reconciler::{EventsLeftOut, PassDue, Reconciler, Remember},
     request_queue::{Enqueue, RequestQueue},
     revoked,
     slack_client::{Misconfigured, WorkspaceKnown},
-    storage_helper::{ReadUsers, StorageHelper, UsersError, UsersRead},
+    storage_helper::StorageHelper,
 };
 
 /// A miss makes the listener ask for a new `users.json` at most this often; a failed reading is repeated so.
@@ -129,11 +133,6 @@ pub struct AppRateLimited {
     pub minute: u64,
 }
 
-/// Asks for another reading of `users.json`, if it changed. Answers once that is done, however it went.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Rehydrate;
-
 /// What the actor is made of.
 pub struct EventListenerParts {
     /// Reads `users.json`, removes revoked tokens.
@@ -162,6 +161,7 @@ pub struct EventListener {
     recent: RecentEvents,
     asked: Option<Instant>,
     will_ask: bool,
+    readings: Readings,
     was_complete: bool,
     problem: Option<String>,
     log: Logger,
@@ -177,76 +177,11 @@ impl EventListener {
             recent: RecentEvents::default(),
             asked: None,
             will_ask: false,
+            readings: Readings::default(),
             was_complete: false,
             problem: None,
             log,
         }
-    }
-
-    /// Reads `users.json` if it changed, then takes in what it says.
-    fn rehydrate(&mut self) -> ResponseActFuture<Self, ()> {
-        self.asked = Some(Instant::now());
-        self.parts.directory.asks_the_store();
-        let read = self.parts.storage.send(ReadUsers).into_actor(self);
-        Box::pin(read.map(|read, listener, ctx| match read {
-            Ok(Ok(UsersRead::Unchanged)) => listener.recovered(),
-            Ok(Ok(UsersRead::Changed { users, .. })) => listener.take_in(users),
-            Ok(Err(error)) => listener.could_not_read(&error, ctx),
-            Err(_) => listener.ask_later(ctx),
-        }))
-    }
-
-    fn take_in(&mut self, users: Arc<Users>) {
-        if self.users.as_ref() == Some(&users) {
-            return self.recovered();
-        }
-        let before = self.users.replace(users.clone());
-        self.parts.recorder.level(Metric::OnboardedUsers, users.len() as u64);
-        self.recovered();
-        self.publish();
-        info!(self.log, "users.json read"; "onboarded" => users.len());
-        if let Some(before) = before {
-            let differs = |(user, presets): &(&UserId, &Presets)| before.get(*user) != Some(*presets);
-            let users = users.iter().filter(differs).map(|(user, _)| user.clone()).collect();
-            self.parts.reconciler.do_send(LookAt { users });
-        }
-    }
-
-    fn recovered(&mut self) {
-        self.parts.recorder.state(State::UsersFileBroken, 0);
-        if self.problem.take().is_some() {
-            info!(self.log, "users.json can be read again");
-        }
-    }
-
-    /// Keeps the last good reading and asks again in 5 s.
-    fn could_not_read(&mut self, error: &UsersError, ctx: &mut Context<Self>) {
-        let kept = if self.users.is_some() { "the last good version is kept" } else { "nobody is known yet" };
-        let todo = match error {
-            UsersError::Broken(_) => "repair it or restore a version of it",
-            UsersError::Store(_) => "see that STATUSINATOR_STORE can be read",
-        };
-        let problem = format!("users.json cannot be read: {error}; {kept}; {todo}");
-        if self.problem.as_ref() != Some(&problem) {
-            error!(self.log, "users.json cannot be read"; "error" => escape(&error.to_string()), "kept" => kept, "todo" => todo);
-        }
-        self.problem = Some(problem);
-        self.parts.recorder.state(State::UsersFileBroken, 1);
-        self.ask_later(ctx);
-    }
-
-    /// A miss or a failure makes one reading, at the earliest 5 s after the last.
-    fn ask_later(&mut self, ctx: &mut Context<Self>) {
-        if self.will_ask {
-            return;
-        }
-        self.will_ask = true;
-        let due = self.asked.map_or_else(Instant::now, |asked| asked + ASK_AT_MOST_EVERY);
-        ctx.run_later(due.saturating_duration_since(Instant::now()), |listener, ctx| {
-            listener.will_ask = false;
-            let reading = listener.rehydrate();
-            ctx.spawn(reading);
-        });
     }
 
     fn publish(&mut self) {
@@ -298,7 +233,7 @@ impl Actor for EventListener {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
         self.publish();
-        let reading = self.rehydrate();
+        let reading = self.read_users(false);
         ctx.spawn(reading);
     }
 }
@@ -339,14 +274,6 @@ impl Handler<Missed> for EventListener {
 
     fn handle(&mut self, _: Missed, ctx: &mut Self::Context) {
         self.ask_later(ctx);
-    }
-}
-
-impl Handler<Rehydrate> for EventListener {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(&mut self, _: Rehydrate, _ctx: &mut Self::Context) -> Self::Result {
-        self.rehydrate()
     }
 }
 

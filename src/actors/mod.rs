@@ -11,6 +11,7 @@ pub mod overseer;
 pub mod pass;
 pub mod recent_events;
 pub mod reconciler;
+pub mod registrar;
 pub mod request_queue;
 pub mod revoked;
 pub mod slack_client;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 use super::{
-    event_listener::{EventListener, Rehydrate},
+    event_listener::{EventListener, reading::Rehydrate},
     reconciler::{Compare, Compared, PassRequests, Reconciler},
     slack_client::{Caller, GetProfile, ListMembers, SlackClient, Withdraw},
     storage_helper::StorageHelper,
@@ -101,7 +101,7 @@ impl Survey {
     /// Looks at everybody. Answers whether it got to its end, and how many pages there were, if it read them.
     pub async fn run(self) -> (bool, Option<usize>) {
         // Whatever came of it, the pass goes on with the presets that are known.
-        let _ = self.listener.send(Rehydrate).await;
+        let _ = self.listener.send(Rehydrate::default()).await;
         let Some(users) = self.directory.load().users.clone() else { return (false, None) };
         info!(self.log, "pass begins"; "members" => users.len());
         let (is_complete, pages) = if self.pages_are_sooner(users.len()) {

@@ -6,6 +6,7 @@
 //! Receives [`Recall`], [`Remember`], [`Authorised`], [`LookAt`], [`PassDue`], [`EventsLeftOut`],
 //! [`NoPaidPlan`], [`Compare`], [`Flush`], [`Observe`]. Announces [`Look`] and [`Seen`] to `RequestQueue`.
 
+pub mod decided;
 mod memory;
 
 use std::{
@@ -29,6 +30,8 @@ use crate::{
     request::Request,
     storage::Storage,
 };
+
+use decided::Forgotten;
 
 use super::{
     Observe, Report,
@@ -168,8 +171,11 @@ pub struct ReconcilerParts {
 pub struct Reconciler {
     parts: ReconcilerParts,
     records: BTreeMap<UserId, Record>,
+    /// Whose memory is to be written, or removed if nothing is remembered.
     dirty: BTreeSet<UserId>,
-    is_writing: bool,
+    /// Whose is being written.
+    writing: Option<BTreeSet<UserId>>,
+    forgotten: Forgotten,
     write_problem: Option<String>,
     passes: PassClock,
     looks: Looks,
@@ -187,7 +193,8 @@ impl Reconciler {
             passes: PassClock::new(parts.interval),
             parts,
             dirty: BTreeSet::new(),
-            is_writing: false,
+            writing: None,
+            forgotten: Forgotten::default(),
             write_problem: None,
             looks: Looks::default(),
             pages: None,
@@ -261,10 +268,8 @@ impl Actor for Reconciler {
 impl Supervised for Reconciler {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.timer = None;
-        // What was being written may be half there: all of it is written again.
-        if std::mem::take(&mut self.is_writing) {
-            self.dirty = self.records.keys().cloned().collect();
-        }
+        // What was being written may be half there: it is written again.
+        self.dirty.extend(self.writing.take().into_iter().flatten());
         if self.passes.is_running() {
             self.passes.end(false);
         }
@@ -355,8 +360,9 @@ impl Handler<Compare> for Reconciler {
             if record.read_began.is_some_and(|began| began > status.began) {
                 continue;
             }
-            let presets = self.parts.directory.presets(&status.user);
-            let preset = presets.as_ref().and_then(|presets| presets.for_emoji(&status.emoji));
+            // Who was forgotten since the pass began stays so.
+            let Some(presets) = self.parts.directory.presets(&status.user) else { continue };
+            let preset = presets.for_emoji(&status.emoji);
             match pass::need(&record, &status.emoji, preset) {
                 pass::Need::Nothing => self.nothing_to_do(status, ctx),
                 pass::Need::Request => compared.open.push(status),
@@ -384,9 +390,9 @@ impl Handler<PassRequests> for Reconciler {
 impl Reconciler {
     fn nothing_to_do(&mut self, status: pass::Status, ctx: &mut Context<Self>) {
         let pass::Status { user, emoji, expiration, began } = status;
+        let Some(presets) = self.parts.directory.presets(&user) else { return };
         self.learn(&user, Change::Saw { emoji: emoji.clone(), expiration, began }, ctx);
-        let presets = self.parts.directory.presets(&user);
-        for part in applied::unwanted(presets.as_ref().and_then(|presets| presets.for_emoji(&emoji))) {
+        for part in applied::unwanted(presets.for_emoji(&emoji)) {
             self.learn(&user, Change::Unwanted(part), ctx);
         }
         self.parts.queue.do_send(Seen { user, emoji, began });

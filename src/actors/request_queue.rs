@@ -3,8 +3,11 @@
 //! The rules live in [`Backlog`]; here are the messages, the workers and the timers. A worker is a task of
 //! its own that runs [`request::run`]: it goes on through a restart of this actor, and tells it at its end.
 //!
-//! Receives [`Enqueue`], [`Look`], [`Seen`], [`Reading`], [`Forget`], [`Drain`], [`Observe`].
+//! Receives [`Enqueue`], [`Look`], [`Seen`], [`Reading`], [`Forget`], [`prompt::Onboarded`], [`Drain`],
+//! [`Observe`].
 //! Sends [`Divert`], [`TakeOldest`] to `DeadLetter`; announces [`PassDue`] after a refusal.
+
+pub mod prompt;
 
 use std::collections::BTreeMap;
 
@@ -23,10 +26,13 @@ use crate::{
     request::{self, Next, Reading, Request, World},
 };
 
+use prompt::Prompt;
+
 use super::{
     Observe, Report,
     backlog::{Backlog, Finished, Verdict},
     dead_letter::{self, DeadLetter, Divert, TakeOldest},
+    event_listener::reading::Rehydrate,
     reconciler::PassDue,
     slack_client::Withdraw,
     supervision::{Restarts, panic_text},
@@ -88,6 +94,8 @@ pub struct RequestQueueParts {
     pub world: World,
     /// Holds the overflow.
     pub dead_letter: Addr<DeadLetter>,
+    /// Reads `users.json` when it is prompted.
+    pub listener: Recipient<Rehydrate>,
     /// Hears when an event was answered 503.
     pub on_refused: Recipient<PassDue>,
     /// Counts panics of requests.
@@ -105,6 +113,7 @@ pub struct RequestQueue {
     draining: Option<(Instant, oneshot::Sender<()>)>,
     timer: Option<(Instant, SpawnHandle)>,
     is_refilling: bool,
+    prompt: Prompt,
     log: Logger,
 }
 
@@ -119,6 +128,7 @@ impl RequestQueue {
             draining: None,
             timer: None,
             is_refilling: false,
+            prompt: Prompt::default(),
             log,
         }
     }
@@ -134,8 +144,9 @@ impl RequestQueue {
             self.parts.world.slack.do_send(Withdraw { request });
         }
         self.parts.recorder.level(Metric::InboundRequestQueueSize, self.backlog.depths().standby as u64);
+        let must_wait = self.prompt(ctx);
         let room = self.backlog.room_for_dead_letters();
-        if room > 0 && !self.is_refilling {
+        if room > 0 && !must_wait && !self.is_refilling {
             self.refill(room, ctx);
         }
         self.arm_timer(ctx);
@@ -186,7 +197,7 @@ impl RequestQueue {
     fn arm_timer(&mut self, ctx: &mut Context<Self>) {
         // What is due already waits for a worker, not for the clock.
         let now = Instant::now();
-        let due = self.backlog.next_due(now);
+        let due = [self.backlog.next_due(now), self.prompt.due()].into_iter().flatten().min();
         if self.timer.map(|(at, _)| at) == due {
             return;
         }
@@ -245,6 +256,7 @@ impl Supervised for RequestQueue {
     fn restarting(&mut self, ctx: &mut Self::Context) {
         self.timer = None;
         self.is_refilling = false;
+        self.prompt.interrupted();
         // A worker whose end was the message that was lost would keep its member for ever.
         let gone: Vec<UserId> =
             self.workers.iter().filter(|(_, it)| it.is_finished()).map(|(u, _)| u.clone()).collect();

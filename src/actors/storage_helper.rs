@@ -3,6 +3,7 @@
 //! Receives [`ReadUsers`], [`GetPicture`], [`GetToken`], [`PutToken`], [`RemoveToken`], [`TokenOwners`],
 //! [`Observe`]. Every read and write has a deadline.
 
+pub mod edits;
 mod reseal;
 mod shelf;
 
@@ -30,12 +31,16 @@ use crate::{
 };
 
 use super::{Observe, Report};
+use edits::Edits;
 use shelf::Shelf;
 
 /// Asks for `users.json`, if it changed since the last [`ReadUsers`] that succeeded.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<UsersRead, UsersError>")]
-pub struct ReadUsers;
+pub struct ReadUsers {
+    /// Asks for it even if it did not change.
+    pub anew: bool,
+}
 
 /// What [`ReadUsers`] found.
 #[derive(Debug, Clone)]
@@ -126,6 +131,8 @@ pub enum Which {
     This(Fingerprint),
     /// Any that was stored at this time or earlier.
     StoredUntil(SystemTime),
+    /// Whichever it is, also one that no key opens.
+    Any,
 }
 
 /// Asks whose tokens the vault has.
@@ -150,6 +157,7 @@ pub enum VaultError {
 /// The actor.
 pub struct StorageHelper {
     shelf: Shelf,
+    edits: Edits,
     /// The version of `users.json` that was read and is whole.
     version: Option<Version>,
     /// Tokens that were opened, so that not every request reads the vault.
@@ -171,7 +179,8 @@ impl StorageHelper {
     ) -> Self {
         let (vault, replacing) = (vault.map(Rc::new), Rc::default());
         let shelf = Shelf { stores, state, vault, recorder, clock, replacing };
-        Self { shelf, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
+        let edits = Edits::default();
+        Self { shelf, edits, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
     }
 
     /// Takes in what a reading of `users.json` found.
@@ -221,6 +230,7 @@ impl Actor for StorageHelper {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1024);
+        self.begin_edits(ctx);
         if self.shelf.vault.as_ref().is_some_and(|vault| vault.has_older_keys()) {
             ctx.spawn(reseal::reseal(self.shelf.clone(), self.log.clone()).into_actor(self));
         }
@@ -229,6 +239,7 @@ impl Actor for StorageHelper {
 
 impl Supervised for StorageHelper {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
+        self.edits.interrupted();
         // A removal may have been cut short between the store and this: the vault is asked again.
         self.opened.clear();
         warn!(self.log, "restarting");
@@ -238,8 +249,8 @@ impl Supervised for StorageHelper {
 impl Handler<ReadUsers> for StorageHelper {
     type Result = ResponseActFuture<Self, Result<UsersRead, UsersError>>;
 
-    fn handle(&mut self, _: ReadUsers, _ctx: &mut Self::Context) -> Self::Result {
-        let (shelf, known) = (self.shelf.clone(), self.version.clone());
+    fn handle(&mut self, ReadUsers { anew }: ReadUsers, _ctx: &mut Self::Context) -> Self::Result {
+        let (shelf, known) = (self.shelf.clone(), self.version.clone().filter(|_| !anew));
         let fetched = async move { shelf.users(known).await }.into_actor(self);
         Box::pin(fetched.map(|fetched, helper, _| helper.take_in(fetched)))
     }

@@ -1,14 +1,20 @@
 //! What an HTTP caller may learn of a failure, as JSON: `{"error":"<stable code>","message":"<what to do>"}`.
 
 use actix::MailboxError;
-use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+};
 use serde_json::json;
 
 /// A request that was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// 413.
-    #[error("the body is over 1 MiB")]
+    #[error("the body is larger than is allowed here")]
     TooLarge,
     /// 400.
     #[error("the body did not arrive whole")]
@@ -94,12 +100,12 @@ pub async fn not_found() -> ApiError {
     ApiError::NotFound
 }
 
-/// Answers a known path with another method than its own.
-pub async fn wrong_method(request: HttpRequest) -> HttpResponse {
-    let allowed = if request.path() == "/slack/events" { "POST" } else { "GET" };
+/// Answers a known path with another method than those allowed.
+pub async fn wrong_method(allowed: String) -> HttpResponse {
     let mut response = ApiError::WrongMethod.error_response();
-    let allow = actix_web::http::header::HeaderValue::from_static(allowed);
-    response.headers_mut().insert(actix_web::http::header::ALLOW, allow);
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }
 

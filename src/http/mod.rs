@@ -1,19 +1,25 @@
 //! The HTTP edge: the one list of routes, and what their handlers share.
 
+pub mod body;
 pub mod callback;
 pub mod error;
 pub mod health;
 pub mod oauth;
 pub mod oauth_state;
+pub mod onboard;
 pub mod pages;
 pub mod signature;
 pub mod slack_events;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use actix::Recipient;
 use actix_web::{
     Route,
+    http::Method,
     web::{self, ServiceConfig},
 };
 use secrecy::SecretString;
@@ -25,18 +31,24 @@ use crate::{
         event_listener::{AppRateLimited, Missed, Receive, Revoke},
         gatekeeper::{Admit, Confirm},
         reconciler::Authorised,
+        registrar::{ForgetMember, Onboard},
         slack_client::ExchangeCode,
-        storage_helper::PutToken,
+        storage_helper::{
+            PutToken,
+            edits::{MissingPictures, PutPicture, ShowUsers},
+        },
     },
     clock::Clock,
     config::Config,
     directory::Directory,
     metrics::Recorder,
+    presets,
     service::Service,
 };
 
 pub use health::{Readiness, ReadinessReport};
 use oauth_state::States;
+use onboard::Darkroom;
 
 /// What the handlers share; one for all workers.
 pub struct HttpState {
@@ -54,6 +66,20 @@ pub struct HttpState {
     pub admit: Recipient<Admit>,
     /// Lets in an administrator who signed in.
     pub confirm: Recipient<Confirm>,
+    /// Takes presets.
+    pub onboard: Recipient<Onboard>,
+    /// Takes whom to forget.
+    pub forget: Recipient<ForgetMember>,
+    /// Shows who is onboarded.
+    pub show_users: Recipient<ShowUsers>,
+    /// Tells which pictures are missing.
+    pub missing_pictures: Recipient<MissingPictures>,
+    /// Takes pictures.
+    pub put_picture: Recipient<PutPicture>,
+    /// Who may have a picture made now.
+    pub darkroom: Darkroom,
+    /// How long a preset's name may be, in characters.
+    pub name_at_most: usize,
     /// Makes a token of a code.
     pub exchange: Recipient<ExchangeCode>,
     /// Stores tokens.
@@ -119,6 +145,13 @@ impl HttpState {
             readiness: service.overseer.clone().recipient(),
             admit: service.gatekeeper.clone().recipient(),
             confirm: service.gatekeeper.clone().recipient(),
+            onboard: service.registrar.clone().recipient(),
+            forget: service.registrar.clone().recipient(),
+            show_users: service.storage.clone().recipient(),
+            missing_pictures: service.storage.clone().recipient(),
+            put_picture: service.storage.clone().recipient(),
+            darkroom: Darkroom::default(),
+            name_at_most: presets::name_at_most(config.slack.name_field),
             exchange: service.slack.clone().recipient(),
             put_token: service.storage.clone().recipient(),
             authorised: service.reconciler.clone().recipient(),
@@ -134,20 +167,43 @@ impl HttpState {
     }
 }
 
-/// All routes.
+/// Every path, with the method that it takes and who answers it.
+fn all() -> Vec<(&'static str, Method, Route)> {
+    let get = |path, handler: Route| (path, Method::GET, handler.method(Method::GET));
+    let post = |path, handler: Route| (path, Method::POST, handler.method(Method::POST));
+    let delete = |path, handler: Route| (path, Method::DELETE, handler.method(Method::DELETE));
+    vec![
+        post("/slack/events", web::to(slack_events::receive)),
+        get("/slack/install", web::to(oauth::install)),
+        get("/slack/oauth/callback", web::to(oauth::callback)),
+        post("/onboard", web::to(onboard::post)),
+        get("/onboard", web::to(onboard::get)),
+        delete("/onboard/{user}", web::to(onboard::delete)),
+        post("/onboard/{user}/pictures", web::to(onboard::picture)),
+        get("/healthz", web::to(health::healthz)),
+        get("/readyz", web::to(health::readyz)),
+        get("/metrics", web::to(health::metrics)),
+        get("/", web::to(pages::front)),
+    ]
+}
+
+/// All routes, as methods and paths.
+pub fn listed() -> Vec<(Method, &'static str)> {
+    all().into_iter().map(|(path, method, _)| (method, path)).collect()
+}
+
+/// Serves all routes. Another method than a path's own is answered 405.
 pub fn routes(app: &mut ServiceConfig) {
-    let mut resource = |path: &str, route: Route| {
-        app.service(web::resource(path).route(route).default_service(web::to(error::wrong_method)));
-    };
-    let all = [
-        ("/slack/events", web::post().to(slack_events::receive)),
-        ("/slack/install", web::get().to(oauth::install)),
-        ("/slack/oauth/callback", web::get().to(oauth::callback)),
-        ("/healthz", web::get().to(health::healthz)),
-        ("/readyz", web::get().to(health::readyz)),
-        ("/metrics", web::get().to(health::metrics)),
-        ("/", web::get().to(pages::front)),
-    ];
-    all.into_iter().for_each(|(path, route)| resource(path, route));
+    let mut paths: BTreeMap<&str, Vec<(Method, Route)>> = BTreeMap::new();
+    for (path, method, route) in all() {
+        paths.entry(path).or_default().push((method, route));
+    }
+    for (path, routes) in paths {
+        let allowed: Vec<String> = routes.iter().map(|(method, _)| method.to_string()).collect();
+        let allowed = allowed.join(", ");
+        let resource =
+            routes.into_iter().fold(web::resource(path), |resource, (_, route)| resource.route(route));
+        app.service(resource.default_service(web::to(move || error::wrong_method(allowed.clone()))));
+    }
     app.default_service(web::to(error::not_found));
 }

@@ -8,10 +8,9 @@ use std::{
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, ResponseError as _,
     dev::Payload,
-    error::PayloadError,
-    web::{Bytes, BytesMut, Data},
+    web::{Bytes, Data},
 };
-use futures_util::{StreamExt as _, future::LocalBoxFuture};
+use futures_util::future::LocalBoxFuture;
 use secrecy::ExposeSecret as _;
 use slog::{debug, info, warn};
 
@@ -24,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    HttpState,
+    HttpState, body,
     callback::{self, Callback, Event, Lenient, Text, User},
     error::ApiError,
     signature,
@@ -52,7 +51,7 @@ impl FromRequest for Signed {
         Box::pin(async move {
             let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
             let declared = header("content-length").and_then(|text| text.parse().ok());
-            let body = read(payload, declared).await?;
+            let body = body::read(payload, declared, BODY_AT_MOST).await?;
             let state = request.app_data::<Data<HttpState>>().ok_or(ApiError::Unanswered)?;
             let (received, began) = (clock::Instant::now(), Instant::now());
             let (timestamp, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
@@ -65,25 +64,6 @@ impl FromRequest for Signed {
             Ok(Self { body, received, began, is_retry: header("x-slack-retry-num").is_some() })
         })
     }
-}
-
-/// Reads the body to its end, or to the limit.
-async fn read(mut payload: Payload, declared: Option<usize>) -> Result<Bytes, ApiError> {
-    if declared.is_some_and(|length| length > BODY_AT_MOST) {
-        return Err(ApiError::TooLarge);
-    }
-    let mut body = BytesMut::with_capacity(declared.unwrap_or(4096));
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| match error {
-            PayloadError::Overflow => ApiError::TooLarge,
-            _ => ApiError::CutOff,
-        })?;
-        if body.len() + chunk.len() > BODY_AT_MOST {
-            return Err(ApiError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }
 
 /// Acknowledges what Slack tells; the work comes afterwards. Whatever arrives is counted once, by what became of it.

@@ -110,6 +110,9 @@ impl Life {
             ));
         }
         let Some(token) = keyring.token(Part::Name) else { return Outcome::Skipped };
+        if self.is_over() {
+            return Outcome::Suspended;
+        }
         let set = SetName {
             user: self.request.user.clone(),
             name: name.to_owned(),
@@ -135,7 +138,7 @@ impl Life {
             Ok(Err(error)) => return Outcome::Refused(error.to_string()),
             Err(_) => return Outcome::Stumbled("the read was interrupted by a restart".into()),
         };
-        if self.cancel.is_cancelled() {
+        if self.is_over() {
             return Outcome::Suspended;
         }
         if let Some(over) = profile.avatar_hash.clone() {

@@ -52,6 +52,9 @@ pub async fn load(state: &dyn Storage, log: &Logger) -> Result<BTreeMap<UserId, 
 
 impl Reconciler {
     pub(super) fn learn(&mut self, user: &UserId, change: Change, ctx: &mut Context<Self>) {
+        if self.forgotten.is_echo(user, &change) {
+            return;
+        }
         self.plan(user, &change);
         let record = self.records.entry(user.clone()).or_default();
         let before = record.clone();
@@ -88,7 +91,7 @@ impl Reconciler {
 
     /// Writes what is new, one member after the other; what is learnt meanwhile is written after that.
     pub(super) fn write(&mut self, ctx: &mut Context<Self>) {
-        if !self.is_writing && !self.dirty.is_empty() {
+        if self.writing.is_none() && !self.dirty.is_empty() {
             let writing = self.write_batch();
             ctx.spawn(writing);
         }
@@ -96,7 +99,7 @@ impl Reconciler {
 
     /// Writes what is new; one that is under way ends first.
     pub(super) fn write_all(&mut self) -> ResponseActFuture<Self, ()> {
-        if self.is_writing {
+        if self.writing.is_some() {
             let pause = tokio::time::sleep(UNDER_WAY).into_actor(self);
             return Box::pin(pause.then(|(), it, _| it.write_all()));
         }
@@ -104,19 +107,23 @@ impl Reconciler {
     }
 
     fn write_batch(&mut self) -> ResponseActFuture<Self, ()> {
-        self.is_writing = true;
         let batch = std::mem::take(&mut self.dirty);
-        let object = |user: &UserId| Some((user.clone(), serde_json::to_vec(self.records.get(user)?).ok()?));
-        let objects: Vec<_> = batch.iter().filter_map(object).collect();
+        let object =
+            |user: &UserId| self.records.get(user).and_then(|record| serde_json::to_vec(record).ok());
+        let objects: Vec<_> = batch.iter().map(|user| (Key::member(user), object(user))).collect();
+        self.writing = Some(batch);
         let state = self.parts.state.clone();
         let written = async move {
-            for (user, bytes) in objects {
-                state.put(&Key::member(&user), bytes.into(), None).await?;
+            for (key, bytes) in objects {
+                match bytes {
+                    Some(bytes) => drop(state.put(&key, bytes.into(), None).await?),
+                    None => state.delete(&key).await?,
+                }
             }
             Ok::<(), StorageError>(())
         };
         Box::pin(written.into_actor(self).map(move |written, it, ctx| {
-            it.is_writing = false;
+            let batch = it.writing.take().unwrap_or_default();
             match written {
                 Ok(()) => {
                     it.write_problem = None;

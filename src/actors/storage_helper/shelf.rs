@@ -17,7 +17,7 @@ use super::{PictureError, UsersError, VaultError, Which};
 
 /// How long a read or a write may take, and how long that of a picture.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
-const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a sealed token may be, in bytes.
 pub(super) const TOKEN_AT_MOST: u64 = 64 * 1024;
 
@@ -126,10 +126,13 @@ impl Shelf {
 
     pub(super) async fn remove_token(&self, user: &UserId, which: &Which) -> Result<bool, VaultError> {
         let _turn = self.replacing.lock().await;
-        let Some(stored) = self.token(user).await? else { return Ok(false) };
+        let stored = || async { self.token(user).await };
         let is_meant = match which {
-            Which::This(fingerprint) => stored.token.fingerprint() == *fingerprint,
-            Which::StoredUntil(until) => stored.at <= *until,
+            Which::Any => true,
+            Which::This(fingerprint) => {
+                stored().await?.is_some_and(|stored| stored.token.fingerprint() == *fingerprint)
+            }
+            Which::StoredUntil(until) => stored().await?.is_some_and(|stored| stored.at <= *until),
         };
         if is_meant {
             Self::within(DEADLINE, self.stores.write.delete(&Key::token(user))).await?;
