@@ -40,6 +40,8 @@ pub struct Setup {
     pub has_admin: bool,
     pub interval: Option<Duration>,
     pub folder: TempDir,
+    /// Another application's store, instead of one of its own.
+    pub store: Option<PathBuf>,
     pub users: Value,
     pub members: Vec<String>,
     pub authorised: Vec<String>,
@@ -56,6 +58,7 @@ impl Setup {
             has_admin: false,
             interval: None,
             folder: tempfile::tempdir().unwrap(),
+            store: None,
             users: json!({}),
             members: Vec::new(),
             authorised: Vec::new(),
@@ -123,11 +126,14 @@ impl Setup {
         let bot = self.slack.bot_token();
         let server = Server::start(&self.slack, |_| {}).unwrap();
         let data_dir = self.folder.path().to_owned();
-        write_users(&data_dir, &self.users);
+        if self.store.is_none() {
+            write_users(&data_dir, &self.users);
+        }
+        let store = self.store.unwrap_or_else(|| data_dir.join("store"));
         let config = Config {
             bind: "127.0.0.1:0".parse().unwrap(),
             public_url: Some("http://127.0.0.1:9".parse().unwrap()),
-            store: StoreConfig::Folder(data_dir.join("store")),
+            store: StoreConfig::Folder(store),
             data_dir,
             slack: SlackConfig {
                 api_url: server.api_url().parse().unwrap(),

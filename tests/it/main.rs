@@ -6,6 +6,7 @@ mod harness;
 mod life;
 mod looks;
 mod metrics;
+mod onboard;
 mod stop;
 mod throttling;
 mod webhook;
