@@ -23,6 +23,9 @@ use super::{
     upload::{self, Links, UploadError},
 };
 
+/// So many warnings are told one by one.
+const WARNINGS_AT_MOST: usize = 20;
+
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -46,8 +49,8 @@ pub async fn run(options: &Options, access: &Access, screen: &Screen) -> Result<
     let onboarded = service.onboarded().await.map_err(|error| failed(&error, 0))?;
     let difference = Difference::between(&onboarded, &file, options.all);
     if difference.members.is_empty() {
-        let all = counted(difference.same, "member");
-        screen.say(format!("Nothing to do: {all} of {} are as it says.", file.name()));
+        let members = counted(difference.same, "member");
+        screen.say(format!("Nothing to do: all is as {} says ({members}).", file.name()));
         return Ok(());
     }
     screen.say(show::difference(&difference, &file.name(), screen.paint));
@@ -81,7 +84,7 @@ async fn write(
 ) -> Result<usize, AppError> {
     let linked = members.iter().map(|member| (member.user, presets(member, links)));
     let batches = batches(linked, BYTES_AT_MOST, MEMBERS_AT_MOST).map_err(anyhow::Error::from)?;
-    let mut done = 0;
+    let (mut done, mut warnings) = (0, 0);
     for batch in batches {
         let written = service.onboard(&batch.body).await.map_err(|error| match error {
             CallError::Refused { problems, .. } if !problems.is_empty() => {
@@ -91,10 +94,14 @@ async fn write(
         })?;
         done += batch.members;
         let Flaws { file, flaws } = file.flaws(&written.warnings);
-        for Flaw { line, message } in flaws {
+        for Flaw { line, message } in flaws.into_iter().take(WARNINGS_AT_MOST.saturating_sub(warnings)) {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
             screen.warn(format!("{file}{line}: {}", show::plain(&message)));
         }
+        warnings += written.warnings.len();
+    }
+    if let Some(more) = warnings.checked_sub(WARNINGS_AT_MOST).filter(|more| *more > 0) {
+        screen.warn(format!("and {more} more like these"));
     }
     Ok(done)
 }

@@ -183,13 +183,12 @@ fn unsent(error: SendRequestError) -> Trouble {
 fn understand<T: DeserializeOwned>(status: u16, wait: Option<Duration>, body: &[u8]) -> Result<T, Trouble> {
     if matches!(status, 200 | 201) {
         return serde_json::from_slice(body).map_err(|error| {
-            let message =
-                format!("with what this command does not understand ({error}); is it another version?");
+            let message = format!("this is not the service's answer ({error}); is the address right?");
             Trouble::Final(CallError::Refused { status, message, problems: Vec::new() })
         });
     }
     let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    let message = refusal.message.unwrap_or_else(|| "without saying why; is the address right?".into());
+    let message = refusal.message.unwrap_or_else(|| "it gives no reason; is the address right?".into());
     if matches!(status, 429 | 502..=504) {
         return Err(Trouble::Later { why: format!("{status}: {message}"), wait });
     }

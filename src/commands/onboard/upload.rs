@@ -81,8 +81,9 @@ pub async fn upload(
                 screen.uploaded(&format!("{} ({user})", picture.written));
             }
             Err(Sent::Unreadable(message)) => refused.push(Problem { path: pointer.clone(), message }),
-            Err(Sent::Failed(CallError::Refused { status: 413 | 422, message, .. })) => {
-                let message = format!("{}: {message}", picture.written);
+            Err(Sent::Failed(CallError::Refused { status: 413 | 422, message, problems })) => {
+                let why = problems.first().map_or(&message, |problem| &problem.message);
+                let message = format!("{}: {why}", picture.written);
                 refused.push(Problem { path: pointer.clone(), message });
             }
             Err(Sent::Failed(error)) => return Err(UploadError::Failed(error)),
