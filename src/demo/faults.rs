@@ -30,6 +30,8 @@ pub enum Effect {
     Garbage(String),
     /// It is done after so long.
     Delay(Duration),
+    /// It is done once the test lets it.
+    Held,
     /// It is done, but the answer's body takes so long.
     SlowBody(Duration),
     /// It is done, but the answer is lost.

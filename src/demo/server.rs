@@ -80,6 +80,7 @@ async fn api(
     let effect = slack.effect(&call);
     match &effect {
         Some(Effect::Delay(wait)) => tokio::time::sleep(*wait).await,
+        Some(Effect::Held) => slack.hold().await,
         Some(Effect::Hang) => {
             slack.note(&call, at, None);
             std::future::pending::<()>().await;

@@ -25,6 +25,9 @@ pub const BOT_SCOPES: [&str; 2] = ["users:read", "users.profile:read"];
 /// What a member's token may do.
 pub const USER_SCOPES: [&str; 2] = ["users.profile:read", "users.profile:write"];
 
+/// How often a call that is held looks whether it may go on.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
 /// A simulated Slack; clones share it.
 #[derive(Debug, Clone)]
 pub struct SimulatedSlack {
@@ -108,6 +111,29 @@ impl SimulatedSlack {
     /// Asks for a fault.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.push(fault);
+    }
+
+    /// How many calls are held by [`Effect::Held`].
+    pub fn held(&self) -> usize {
+        self.lock().held.0
+    }
+
+    /// Lets go every call that is held.
+    pub fn let_go(&self) {
+        let mut workspace = self.lock();
+        workspace.held = (0, workspace.held.1 + 1);
+    }
+
+    /// Holds a call until it is let go.
+    pub(super) async fn hold(&self) {
+        let times = {
+            let mut workspace = self.lock();
+            workspace.held.0 += 1;
+            workspace.held.1
+        };
+        while self.lock().held.1 == times {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Every call so far.

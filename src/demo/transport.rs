@@ -25,6 +25,7 @@ impl Transport for SimulatedSlack {
         };
         match &effect {
             Some(Effect::Delay(wait)) => tokio::time::sleep(*wait).await,
+            Some(Effect::Held) => self.hold().await,
             Some(Effect::Hang) => {
                 self.note(&request, at, None);
                 std::future::pending::<()>().await;

@@ -102,6 +102,8 @@ pub struct Workspace {
     pub app: Registration,
     /// The limits as Slack keeps them.
     pub windows: Windows,
+    /// How many calls are held, and how often they were let go.
+    pub held: (usize, u64),
     /// Faults that wait for their call.
     pub faults: Vec<Fault>,
     /// Every call that came.
@@ -130,6 +132,7 @@ impl Workspace {
                 issuer: "https://slack.com".into(),
             },
             windows: Windows::default(),
+            held: (0, 0),
             faults: Vec::new(),
             calls: Vec::new(),
             violations: Vec::new(),
