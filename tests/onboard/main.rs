@@ -86,58 +86,6 @@ impl Ended {
 }
 
 #[test]
-fn everybody_is_onboarded_with_his_pictures_and_then_there_is_nothing_to_do() {
-    let stage = Stage::new(PRESETS);
-
-    let first = stage.run(&[]).with(0);
-    let second = stage.run(&[]).with(0);
-
-    assert!(first.out.contains("+ :palm_tree:  picture two.png"), "{}", first.out);
-    assert!(first.out.ends_with("Onboarded 2 members, uploaded 2 pictures.\n"), "{}", first.out);
-    assert!(first.err.contains("uploaded 2 of 2: "), "{}", first.err);
-    assert!(first.err.contains("warning: presets.toml:9: U2: has no default"), "{}", first.err);
-    assert_eq!(stage.stub.state().users["U1"]["default"]["name"], "Ann");
-    assert_eq!(second.out, "Nothing to do: all is as presets.toml says (2 members).\n");
-    assert_eq!((second.err.as_str(), stage.stub.calls(PICTURE), stage.stub.calls(POST)), ("", 2, 1));
-}
-
-#[test]
-fn only_what_differs_is_sent() {
-    let stage = Stage::new(PRESETS);
-    stage.run(&[]).with(0);
-    stage.stub.state().users["U3"] = json!({ "default": { "name": "Cleo" } });
-    stage.write("two.png", &pictures::square(3));
-
-    let changed = stage.run(&[]).with(0);
-
-    assert!(changed.out.starts_with("U1  changes\n  ~ :palm_tree:  picture "), "{}", changed.out);
-    assert!(changed.out.contains("1 of 2 members to onboard; 1 other is not in"), "{}", changed.out);
-    assert_eq!((stage.stub.calls(PICTURE), stage.stub.calls(POST)), (3, 2));
-    assert_eq!(stage.stub.state().users["U3"]["default"]["name"], "Cleo");
-    let names: Vec<_> = stage.stub.state().pictures.iter().cloned().collect();
-    let picture = stage.stub.state().users["U1"][":palm_tree:"]["picture"].clone();
-    assert!(names.contains(&picture.as_str().unwrap().to_owned()));
-}
-
-#[test]
-fn a_dry_run_shows_the_same_and_sends_nothing() {
-    let stage = Stage::new(PRESETS);
-
-    let dry = stage.run(&["--dry-run"]).with(0);
-    let wet = stage.run(&[]).with(0);
-
-    let shown =
-        |ended: &Ended| ended.out.rsplit_once('\n').unwrap().0.rsplit_once('\n').unwrap().0.to_owned();
-    assert_eq!(shown(&dry), shown(&wet));
-    assert!(
-        dry.out.ends_with("Nothing was sent: --dry-run. Else 2 pictures and 2 members would be.\n"),
-        "{}",
-        dry.out
-    );
-    assert_eq!((dry.err.as_str(), stage.stub.calls(PICTURE), stage.stub.calls(POST)), ("", 2, 1));
-}
-
-#[test]
 fn all_sends_also_what_does_not_differ() {
     let stage = Stage::new(PRESETS);
     stage.run(&[]).with(0);
@@ -145,7 +93,11 @@ fn all_sends_also_what_does_not_differ() {
 
     let all = stage.run(&["--all"]).with(0);
 
-    assert!(all.out.starts_with("U1  as before\nU2  as before\n2 of 2 members to onboard\n"), "{}", all.out);
+    assert!(
+        all.out.starts_with("U1  as before\nU2  as before\n\n2 of 2 members to onboard\n"),
+        "{}",
+        all.out
+    );
     assert_eq!(stage.stub.state().pictures.len(), 2);
     assert_eq!(stage.stub.calls(POST), 2);
 }
@@ -238,7 +190,7 @@ fn a_service_that_stays_away_is_given_up_and_the_next_run_goes_on() {
         "{}",
         given_up.err
     );
-    assert!(resumed.out.ends_with("Onboarded 2 members, uploaded 2 pictures.\n"), "{}", resumed.out);
+    assert!(resumed.out.ends_with("Onboarded 2 members with 2 new pictures.\n"), "{}", resumed.out);
 }
 
 #[test]
@@ -340,22 +292,39 @@ fn the_help_names_the_settings_with_variable_and_default() {
     assert!(!help.contains("SLACK_BOT_TOKEN"), "{help}");
 }
 
-/// The first block of this language in the README's section.
-fn block(language: &str) -> &'static str {
-    let section = include_str!("../../README.md").split("\n## Onboard many\n").nth(1).unwrap();
-    section.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap()
-}
-
 #[test]
-fn the_readmes_file_does_what_the_readme_shows() {
-    let stage = Stage::new(block("toml"));
-    fs::create_dir(stage.folder.path().join("pics")).unwrap();
-    for (name, hue) in [("ann.jpg", 1), ("ann-beach.png", 2), ("ben-waves.gif", 3)] {
-        stage.write(&format!("pics/{name}"), &pictures::square(hue));
+fn in_a_terminal_there_are_colours_and_a_bar_unless_colours_are_not_wanted() {
+    let stage = Stage::new(PRESETS);
+    let command = format!(
+        "{} onboard --all --url {} presets.toml",
+        env!("CARGO_BIN_EXE_statusinator"),
+        stage.stub.address
+    );
+    let in_terminal = |more: &[(&str, &str)]| {
+        let output = Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .current_dir(stage.folder.path())
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SLACK_ADMIN_TOKEN", TOKEN)])
+            .envs(more.iter().copied())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+
+    let coloured = in_terminal(&[]);
+    let plain = in_terminal(&[("NO_COLOR", "1")]);
+
+    assert!(
+        coloured.contains("\x1b[1mU1\x1b[0m  \x1b[32mnew\x1b[0m\r\n  \x1b[32m+\x1b[0m :palm_tree:  picture"),
+        "{coloured}"
+    );
+    assert!(coloured.contains("pictures ") && coloured.contains("2 of 2"), "{coloured}");
+    assert!(coloured.contains("\x1b[33mwarning:\x1b[0m presets.toml:9: U2"), "{coloured}");
+    assert!(plain.contains("U1  as before\r\nU2  as before\r\n"), "{plain}");
+    assert!(plain.contains("warning: presets.toml:9: U2") && !plain.contains("\x1b[3"), "{plain}");
+    for text in [coloured, plain] {
+        assert!(!text.contains("uploaded 1 of 2"), "{text}");
     }
-
-    let ended = stage.run(&[]).with(0);
-
-    assert_eq!(ended.out, block("text"));
-    assert!(!ended.err.contains("warning"), "{}", ended.err);
 }

@@ -55,10 +55,14 @@ pub async fn run(options: &Options, access: &Access, screen: &Screen) -> Result<
     }
     screen.say(show::difference(&difference, &file.name(), screen.paint));
     let missing = upload::missing(&difference.members);
+    let work = match missing.len() {
+        0 => counted(difference.members.len(), "member"),
+        new => {
+            format!("{} with {}", counted(difference.members.len(), "member"), counted(new, "new picture"))
+        }
+    };
     if options.dry_run {
-        let (pictures, members) =
-            (counted(missing.len(), "picture"), counted(difference.members.len(), "member"));
-        screen.say(format!("Nothing was sent: --dry-run. Else {pictures} and {members} would be."));
+        screen.say(format!("Nothing was sent: without --dry-run, {work} would be."));
         return Ok(());
     }
     screen.begin_uploads(missing.len());
@@ -68,20 +72,19 @@ pub async fn run(options: &Options, access: &Access, screen: &Screen) -> Result<
         UploadError::Refused(problems) => refused(&file.flaws(&problems), 0),
         UploadError::Failed(error) => failed(&error, 0),
     })?;
-    let written = write(&difference.members, &links, &file, &service, screen).await?;
-    let (members, pictures) = (counted(written, "member"), counted(missing.len(), "picture"));
-    screen.say(format!("Onboarded {members}, uploaded {pictures}."));
+    write(&difference.members, &links, &file, &service, screen).await?;
+    screen.say(format!("Onboarded {work}."));
     Ok(())
 }
 
-/// Posts all members, and tells the warnings; answers how many were written.
+/// Posts all members, and tells the warnings.
 async fn write(
     members: &[Member<'_>],
     links: &Links,
     file: &PresetsFile,
     service: &Service<'_>,
     screen: &Screen,
-) -> Result<usize, AppError> {
+) -> Result<(), AppError> {
     let linked = members.iter().map(|member| (member.user, presets(member, links)));
     let batches = batches(linked, BYTES_AT_MOST, MEMBERS_AT_MOST).map_err(anyhow::Error::from)?;
     let (mut done, mut warnings) = (0, 0);
@@ -103,7 +106,7 @@ async fn write(
     if let Some(more) = warnings.checked_sub(WARNINGS_AT_MOST).filter(|more| *more > 0) {
         screen.warn(format!("and {more} more like these"));
     }
-    Ok(done)
+    Ok(())
 }
 
 /// A member's presets as the store shall have them.

@@ -107,7 +107,7 @@ impl Screen {
 
     /// From now on so many pictures are uploaded.
     pub fn begin_uploads(&self, all: usize) {
-        let bar = io::stderr().is_terminal().then(|| bar(all, self.notes));
+        let bar = (all > 0 && io::stderr().is_terminal()).then(|| bar(all, self.notes));
         *self.progress.borrow_mut() = Progress { bar, done: 0, all };
     }
 
@@ -117,8 +117,8 @@ impl Screen {
         progress.done += 1;
         match &progress.bar {
             Some(bar) => {
-                bar.set_message(what.to_owned());
                 bar.inc(1);
+                bar.set_message(what.to_owned());
             }
             None => drop(writeln!(io::stderr(), "uploaded {} of {}: {what}", progress.done, progress.all)),
         }

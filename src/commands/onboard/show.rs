@@ -95,7 +95,7 @@ fn summary(difference: &Difference<'_>, file: &str) -> String {
         others => format!("; {others} others are not in {file} and stay as they are"),
     };
     let differ = members.len();
-    format!("{differ} of {} to onboard{new}{others}", counted(differ + same, "member"))
+    format!("\n{differ} of {} to onboard{new}{others}", counted(differ + same, "member"))
 }
 
 /// A number with its noun, in the plural if it must be.
@@ -143,7 +143,7 @@ mod tests {
                ~ :tada:       name \"Ann!\"\n  \
                + default      name \"Ann\"\n\
              U2  new\n  \
-               + :tada:  name \"Ben\", picture new.png\n\
+               + :tada:  name \"Ben\", picture new.png\n\n\
              2 of 3 members to onboard (1 new); 1 other is not in presets.json and stays as he is"
         );
     }
