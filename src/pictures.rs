@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{domain::UserId, storage::Key};
 
-pub use prepare::prepare;
+pub use prepare::{inspect, prepare};
 
 /// How large a picture's file may be, in bytes.
 pub const AT_MOST: u64 = 10 * 1024 * 1024;

@@ -7,7 +7,8 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use image::{
-    DynamicImage, GenericImageView as _, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbaImage,
+    DynamicImage, GenericImageView as _, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    RgbaImage,
     imageops::{self, FilterType},
 };
 
@@ -38,15 +39,33 @@ pub fn prepare(upload: &[u8]) -> Result<Bytes, String> {
     Ok(file.into_inner().into())
 }
 
-/// Decodes the first frame, if that takes no more than is allowed.
+/// Looks at an upload's first bytes: whether [`prepare`] would try to decode it.
+///
+/// # Errors
+/// Why it would not.
+pub fn inspect(upload: &[u8]) -> Result<(), String> {
+    decoder(upload).map(drop)
+}
+
+/// Decodes the first frame.
 fn decode(upload: &[u8]) -> Result<(DynamicImage, image::metadata::Orientation), String> {
-    let damaged = |_| "it is damaged".to_owned();
+    let mut decoder = decoder(upload)?;
+    let orientation = decoder.orientation().map_err(damaged)?;
+    Ok((DynamicImage::from_decoder(decoder).map_err(damaged)?, orientation))
+}
+
+fn damaged(_: ImageError) -> String {
+    "it is damaged".to_owned()
+}
+
+/// What decodes the first frame, if that takes no more than is allowed.
+fn decoder(upload: &[u8]) -> Result<impl ImageDecoder, String> {
     let format = super::format(upload)?;
     let mut reader = ImageReader::with_format(Cursor::new(upload), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MEMORY - SET_ASIDE);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > PIXELS_AT_MOST || pixels == 0 {
@@ -65,8 +84,7 @@ fn decode(upload: &[u8]) -> Result<(DynamicImage, image::metadata::Orientation),
     if decoder.total_bytes().saturating_add(beside) > MEMORY - SET_ASIDE {
         return Err(format!("it has {width} x {height} px of a kind that takes too much memory to decode"));
     }
-    let orientation = decoder.orientation().map_err(damaged)?;
-    Ok((DynamicImage::from_decoder(decoder).map_err(damaged)?, orientation))
+    Ok(decoder)
 }
 
 /// The square in the middle, in a size that Slack takes. The image is let go as soon as its square is made.

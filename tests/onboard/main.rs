@@ -112,11 +112,25 @@ fn everything_wrong_with_the_file_is_told_before_anything_is_asked() {
         ended.err,
         "statusinator: presets.toml has 3 problems:\n  \
            presets.toml:2: U1 default name: is empty; leave it out to keep the name\n  \
-           presets.toml:3: U1 default picture: none.png is not there; a path is relative to the presets file\n  \
+           presets.toml:3: U1 default picture: none.png: it is not there; a path is relative to the presets file\n  \
            presets.toml:4: U1 tada: is no emoji; allowed: default, or an emoji between colons such as :palm_tree: or :wave::skin-tone-2:\n\
          Nothing was sent.\n"
     );
     assert!(ended.out.is_empty() && stage.stub.state().calls.is_empty());
+}
+
+#[test]
+fn a_real_name_may_be_shorter() {
+    let stage = Stage::new(&format!("[U1.default]\nname = '{}'\n", "n".repeat(51)));
+
+    let ended = stage.run(&["--name-field", "real_name"]).with(2);
+
+    assert!(
+        ended.err.contains("presets.toml:2: U1 default name: has 51 characters; 50 are allowed"),
+        "{}",
+        ended.err
+    );
+    stage.run(&[]).with(0);
 }
 
 #[test]

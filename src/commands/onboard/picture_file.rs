@@ -6,13 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use image::{ImageFormat, ImageReader};
 use uuid::Uuid;
 
 use crate::pictures;
-
-/// So many pixels a picture may have, as for the service.
-const PIXELS_AT_MOST: u64 = 50_000_000;
 
 /// A picture that the service will probably take: only it decodes the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +27,8 @@ impl PictureFile {
     /// Why the service would not take it.
     pub fn check(folder: &Path, written: &str) -> Result<Self, String> {
         let path = folder.join(written);
-        let bytes = read(&path).map_err(|problem| format!("{written} {problem}"))?;
-        dimensions(&bytes).map_err(|problem| format!("{written} {problem}"))?;
+        let bytes = read(&path).map_err(|problem| format!("{written}: {problem}"))?;
+        pictures::inspect(&bytes).map_err(|problem| format!("{written}: {problem}"))?;
         Ok(Self { written: written.to_owned(), id: pictures::id(&bytes), path })
     }
 
@@ -41,37 +37,24 @@ impl PictureFile {
     /// # Errors
     /// When it can no longer be read.
     pub fn bytes(&self) -> Result<Bytes, String> {
-        read(&self.path).map_err(|problem| format!("{} {problem}", self.written))
+        read(&self.path).map_err(|problem| format!("{}: {problem}", self.written))
     }
 }
 
 fn read(path: &Path) -> Result<Bytes, String> {
     let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => "is not there; a path is relative to the presets file".to_owned(),
-        _ => format!("cannot be read: {error}"),
+        io::ErrorKind::NotFound => "it is not there; a path is relative to the presets file".to_owned(),
+        _ => format!("it cannot be read: {error}"),
     };
     let about = fs::metadata(path).map_err(cannot)?;
     if !about.is_file() {
-        return Err("is not a file".into());
+        return Err("it is not a file".into());
     }
     if about.len() > pictures::AT_MOST {
         let (size, most) = (about.len() >> 20, pictures::AT_MOST >> 20);
-        return Err(format!("has {size} MiB; {most} MiB are allowed"));
+        return Err(format!("it has {size} MiB; {most} MiB are allowed"));
     }
     fs::read(path).map(Bytes::from).map_err(cannot)
-}
-
-fn dimensions(bytes: &[u8]) -> Result<(), String> {
-    let format = image::guess_format(bytes)
-        .ok()
-        .filter(|format| matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Gif));
-    let format = format.ok_or("is neither PNG, JPEG nor GIF")?;
-    let reader = ImageReader::with_format(io::Cursor::new(bytes), format);
-    let (width, height) = reader.into_dimensions().map_err(|_| "is damaged")?;
-    if u64::from(width) * u64::from(height) > PIXELS_AT_MOST {
-        return Err(format!("has {width} x {height} px; 50 megapixels are allowed"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -134,7 +117,7 @@ mod tests {
             ("none.png", "not there"),
         ]) {
             let told = PictureFile::check(folder.path(), name).unwrap_err();
-            assert!(told.starts_with(name) && told.contains(problem), "{told}");
+            assert!(told.starts_with(&format!("{name}: it ")) && told.contains(problem), "{told}");
         }
     }
 

@@ -261,7 +261,7 @@ mod tests {
         for part in [
             "has 7 problems:",
             "presets.toml:2: bob default name: is empty",
-            ":6: U1 tada picture: none.png is not there",
+            ":6: U1 tada picture: none.png: it is not there",
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
