@@ -9,7 +9,7 @@ import { Construct } from "constructs";
 import { accept } from "./accept";
 
 /** The rest, such as /metrics and /readyz, stays inside. */
-export const PUBLIC_PATHS = ["/", "/slack/*", "/onboard", "/onboard/*", "/signin", "/signin/*", "/signout"];
+export const PUBLIC_PATHS = ["/", "/assets/*", "/slack/*", "/onboard", "/onboard/*", "/signin", "/signin/*", "/signout"];
 /** A rule of a load balancer takes no more. */
 const PATHS_PER_RULE = 5;
 

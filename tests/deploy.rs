@@ -1,0 +1,47 @@
+//! Which paths are open to the outside: the proxies' lists against the service's routes.
+#![allow(clippy::unwrap_used)]
+
+const ROUTES: &str = include_str!("../src/http/mod.rs");
+const CADDYFILE: &str = include_str!("../ops/compose/Caddyfile");
+const LOAD_BALANCER: &str = include_str!("../infra/lib/door.ts");
+
+/// For who runs the service: a proxy must not let them through.
+const INSIDE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The paths that the service's list of routes has.
+fn routes() -> Vec<&'static str> {
+    let path =
+        |line: &'static str| line.trim().strip_prefix("(\"")?.split_once("\", web::").map(|(path, _)| path);
+    ROUTES.lines().filter_map(path).collect()
+}
+
+fn caddys() -> Vec<&'static str> {
+    CADDYFILE.split_once("@public path ").unwrap().1.lines().next().unwrap().split(' ').collect()
+}
+
+fn load_balancers() -> Vec<&'static str> {
+    let list = LOAD_BALANCER.split_once("PUBLIC_PATHS = [").unwrap().1.split_once(']').unwrap().0;
+    list.split(',').map(|path| path.trim().trim_matches('"')).collect()
+}
+
+fn lets_through(open: &[&str], path: &str) -> bool {
+    open.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(prefix) => path.starts_with(prefix),
+        None => path == *pattern,
+    })
+}
+
+#[test]
+fn both_proxies_let_the_same_paths_through() {
+    assert_eq!(caddys(), load_balancers());
+}
+
+#[test]
+fn what_is_for_outside_comes_through_and_what_is_for_inside_does_not() {
+    let (open, routes) = (caddys(), routes());
+
+    assert!(routes.len() > INSIDE.len(), "{routes:?}");
+    for path in routes {
+        assert_eq!(lets_through(&open, path), !INSIDE.contains(&path), "{path}");
+    }
+}
