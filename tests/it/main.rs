@@ -1,6 +1,7 @@
 //! The whole application over HTTP, against a simulated Slack that is as strict as the real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod api;
 mod bulk;
 mod consent;
 mod forget;
