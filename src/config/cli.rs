@@ -63,7 +63,7 @@ fn serve() -> Command {
     Command::new("serve")
         .about("Runs the service until SIGTERM or SIGINT, then finishes what it accepted")
         .args(flags)
-        .after_help(secrets(|_| true))
+        .after_help(secrets())
 }
 
 fn demo() -> Command {
@@ -134,7 +134,10 @@ fn onboard() -> Command {
             url.help(format!("Where the service is: https, or http on loopback\n[env: {}]", setting.variable))
         }))
         .args(setting("STATUSINATOR_NAME_FIELD").map(flag))
-        .after_help(secrets(|variable| variable == "SLACK_ADMIN_TOKEN"))
+        .after_help(format!(
+            "The user token of an administrator of the workspace comes from SLACK_ADMIN_TOKEN, or from the file that \
+             SLACK_ADMIN_TOKEN_FILE names; it has no flag.\n\n{ORDER}"
+        ))
 }
 
 fn flag(setting: &Setting) -> Arg {
@@ -145,14 +148,15 @@ fn flag(setting: &Setting) -> Arg {
         .help(format!("{}\n{default}[env: {}]", setting.help, setting.variable))
 }
 
+const ORDER: &str = "Flags go before the environment, the environment before .env in the working folder.";
+
 /// Secrets have no flag; the help names their variables.
-fn secrets(is_used: impl Fn(&str) -> bool) -> String {
-    let lines = SETTINGS.iter().filter(|setting| setting.is_secret && is_used(setting.variable));
+fn secrets() -> String {
+    let lines = SETTINGS.iter().filter(|setting| setting.is_secret);
     let lines: String =
         lines.map(|setting| format!("  {:<24} {}\n", setting.variable, setting.help)).collect();
     format!(
-        "Secrets come from the environment, or from the file that the variable with _FILE at its end names:\n{lines}\n\
-         Flags go before the environment, the environment before .env in the working folder."
+        "Secrets come from the environment, or from the file that the variable with _FILE at its end names:\n{lines}\n{ORDER}"
     )
 }
 

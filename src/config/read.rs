@@ -99,7 +99,10 @@ impl Reader {
     }
 
     fn access(&mut self) -> Option<Access> {
-        let url = self.required("STATUSINATOR_PUBLIC_URL").and_then(|_| self.public_url());
+        let url = self.public_url();
+        if self.text("STATUSINATOR_PUBLIC_URL").is_none() {
+            self.fail("STATUSINATOR_PUBLIC_URL", "is required; or give --url");
+        }
         let token = self.required("SLACK_ADMIN_TOKEN");
         let token = token.and_then(|token| self.token("SLACK_ADMIN_TOKEN", token));
         let name_field = self.name_field();

@@ -64,6 +64,7 @@ impl Document {
             Format::Toml => reader.toml(),
             Format::Json => reader.json(),
         };
+        reader.flaws.sort();
         if reader.flaws.is_empty() { Ok(Self { value, lines: reader.lines }) } else { Err(reader.flaws) }
     }
 
@@ -240,10 +241,11 @@ picture = 'pics/ann.png'
 
     #[test]
     fn every_flaw_of_a_toml_file_is_told_with_its_line() {
-        let flaws = Document::parse("[U1.a]\nname = Ann\n[U1.a]\npicture = \"x\n", Format::Toml).unwrap_err();
+        let flaws =
+            Document::parse("[U1.a]\nname = Ann\n[U1.a]\npicture = \"x\n[U2\n", Format::Toml).unwrap_err();
 
         let lines: Vec<_> = flaws.iter().filter_map(|flaw| flaw.line).collect();
-        assert_eq!(lines, [2, 3, 4], "{flaws:?}");
+        assert_eq!(lines, [2, 3, 4, 5], "{flaws:?}");
     }
 
     #[test]

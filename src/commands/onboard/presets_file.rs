@@ -19,6 +19,7 @@ use crate::{
 use super::{
     document::{Document, Flaw, Format},
     picture_file::PictureFile,
+    show::plain,
 };
 
 /// What a file wants: members, and what each shall have.
@@ -149,11 +150,11 @@ fn document(path: &Path) -> Result<Document, Vec<Flaw>> {
     Document::parse(text.trim_start_matches('\u{feff}'), format)
 }
 
-/// A problem in the file's own terms.
+/// A problem in the file's own terms. Its keys and the service's words may hold anything.
 fn flaw(document: &Document, Problem { path, message }: &Problem) -> Flaw {
     let place = keys(path).join(" ");
     let message = if place.is_empty() { message.clone() } else { format!("{place}: {message}") };
-    Flaw { line: document.line(path), message }
+    Flaw { line: document.line(path), message: plain(&message) }
 }
 
 /// The files that stand where a picture is named, by the place; `None` for one that cannot be used.
@@ -286,15 +287,13 @@ mod tests {
     fn what_the_service_finds_wrong_is_told_in_the_files_places() {
         let folder = folder(&[("presets.json", b"{\n\"U1\": {\n\":a/b:\": {\n\"name\": \"Ann\" } } }")]);
         let file = read(&folder, "presets.json").unwrap();
-        let problem = |path: &str| Problem { path: path.to_owned(), message: "does not please".to_owned() };
+        let problem =
+            |path: &str| Problem { path: path.to_owned(), message: "does not\u{1b} please".to_owned() };
 
         let flaws = file.flaws(&[problem("/U1/:a~1b:/name"), problem("/U9"), problem("")]).to_string();
 
-        assert!(flaws.contains(":4: U1 :a/b: name: does not please"), "{flaws}");
-        assert!(
-            flaws.contains(":1: U9: does not please") && flaws.contains(":1: does not please"),
-            "{flaws}"
-        );
+        assert!(flaws.contains(":4: U1 :a/b: name: does not\\u{1b} please"), "{flaws}");
+        assert!(flaws.contains(":1: U9: does not") && flaws.contains(":1: does not"), "{flaws}");
     }
 
     #[test]

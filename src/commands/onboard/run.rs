@@ -44,7 +44,7 @@ pub struct Options {
 pub async fn run(options: &Options, access: &Access, screen: &Screen) -> Result<(), AppError> {
     let file = PresetsFile::read(&options.file, name_at_most(access.name_field))
         .map_err(|flaws| AppError::Misconfigured(format!("{flaws}\nNothing was sent.")))?;
-    let on_wait = |why| screen.note(why);
+    let on_wait = |why: String| screen.note(show::plain(&why));
     let service = Service::new(&access.url, &access.token, &on_wait);
     let onboarded = service.onboarded().await.map_err(|error| failed(&error, 0))?;
     let difference = Difference::between(&onboarded, &file, options.all);
@@ -99,7 +99,7 @@ async fn write(
         let Flaws { file, flaws } = file.flaws(&written.warnings);
         for Flaw { line, message } in flaws.into_iter().take(WARNINGS_AT_MOST.saturating_sub(warnings)) {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-            screen.warn(format!("{file}{line}: {}", show::plain(&message)));
+            screen.warn(format!("{file}{line}: {message}"));
         }
         warnings += written.warnings.len();
     }
