@@ -217,10 +217,11 @@ impl TestApp {
     /// Waits until no request is waiting, worked on or put off, and no pass is under way.
     pub async fn settle(&self) {
         self.until("settled", async || {
+            // In this order: what the reconciler was told has then reached the queue.
+            let reconciler = self.observe(&self.service.reconciler).await;
             let queue = self.depths().await;
             let idle =
                 ["standby", "dead_letters", "working", "put_off", "looks"].iter().all(|key| queue[*key] == 0);
-            let reconciler = self.observe(&self.service.reconciler).await;
             idle && reconciler["pass_running"] == false && reconciler["last_pass_began_seconds_ago"].is_u64()
         })
         .await;
