@@ -131,27 +131,18 @@ impl Setup {
         }
         let store = self.store.unwrap_or_else(|| data_dir.join("store"));
         let config = Config {
-            bind: "127.0.0.1:0".parse().unwrap(),
-            public_url: Some("http://127.0.0.1:9".parse().unwrap()),
             store: StoreConfig::Folder(store),
             data_dir,
             slack: SlackConfig {
                 api_url: server.api_url().parse().unwrap(),
-                signing_secret: SECRET.into(),
-                bot_token: Token::new(bot),
                 admin_token: admin.map(Token::new),
-                client: Some(ClientConfig {
-                    id: "1000.2000".into(),
-                    secret: Token::new("simulated-client-secret"),
-                }),
-                name_field: NameField::DisplayName,
+                ..plain_config(&bot).slack
             },
-            vault_keys: Vec::new(),
             queue: self.queue,
             reconcile_interval: self.interval,
-            log: LogConfig { level: slog::Level::Debug, format: LogFormat::Json },
             metrics_disabled: self.metrics_disabled,
             drain_timeout: self.drain_timeout,
+            ..plain_config(&bot)
         };
         TestApp::run(config, self.slack, server, self.folder).await
     }
@@ -164,6 +155,33 @@ fn write_users(data_dir: &std::path::Path, users: &Value) {
     // As a careful editor does: whole, or not at all.
     std::fs::write(store.join("users.new"), text).unwrap();
     std::fs::rename(store.join("users.new"), store.join("users.json")).unwrap();
+}
+
+/// Settings as most tests have them.
+pub fn plain_config(bot_token: &str) -> Config {
+    Config {
+        bind: "127.0.0.1:0".parse().unwrap(),
+        public_url: Some("http://127.0.0.1:9".parse().unwrap()),
+        store: StoreConfig::Folder("/nowhere".into()),
+        data_dir: "/nowhere".into(),
+        slack: SlackConfig {
+            api_url: "http://127.0.0.1:9/api/".parse().unwrap(),
+            signing_secret: SECRET.into(),
+            bot_token: Token::new(bot_token),
+            admin_token: None,
+            client: Some(ClientConfig {
+                id: "1000.2000".into(),
+                secret: Token::new("simulated-client-secret"),
+            }),
+            name_field: NameField::DisplayName,
+        },
+        vault_keys: Vec::new(),
+        queue: QueueConfig { capacity: 10, dead_letter_capacity: 10, workers: 4 },
+        reconcile_interval: None,
+        log: LogConfig { level: slog::Level::Debug, format: LogFormat::Json },
+        metrics_disabled: Default::default(),
+        drain_timeout: Duration::from_secs(5),
+    }
 }
 
 /// The running application.

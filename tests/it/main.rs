@@ -9,6 +9,7 @@ mod harness;
 mod life;
 mod looks;
 mod metrics;
+mod on_paused_time;
 mod onboard;
 mod stop;
 mod throttling;
