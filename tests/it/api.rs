@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, process::Command};
 use serde_json::{Value, json};
 use statusinator::{http, presets};
 
-use crate::harness::Setup;
+use crate::{bulk, harness::Setup};
 
 const DESCRIPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/openapi.json");
 /// `scripts/test` installs it.
@@ -119,6 +119,8 @@ async fn the_schemas_say_of_presets_what_the_service_says() {
     let files = users.clone().map(|users| json!({ "lastUpdatedAt": "1700000000", "users": users }));
     assert_eq!(keep_to("storage/users.schema.json", &files).await, says);
 
+    let example: Value = toml::from_str(bulk::block("toml")).unwrap();
+    assert_eq!(keep_to("commands/onboard/presets.schema.json", &[example]).await, [true]);
     let mut local = json!({ "U1": { "default": { "name": "Ann", "picture": "pics/ann.jpg" } } });
     assert_eq!(keep_to("commands/onboard/presets.schema.json", &[local.clone()]).await, [true]);
     local["U1"]["default"]["picture"] = json!("");

@@ -177,7 +177,7 @@ async fn slack_may_be_away_for_a_while_and_who_is_no_administrator_is_told_so() 
 }
 
 /// The first block of this language in the README's section.
-fn block(language: &str) -> &'static str {
+pub fn block(language: &str) -> &'static str {
     let section = include_str!("../../README.md").split("\n## Onboard many\n").nth(1).unwrap();
     section.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap()
 }
