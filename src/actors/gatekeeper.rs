@@ -1,7 +1,7 @@
 //! Tells who is an administrator of this workspace.
 //!
 //! `auth.test` tells whose a token is; what its owner is to the workspace `admin.users.list` tells where it may be
-//! called ([`Roster`]), else `users.info`. A yes of `users.info` is kept for a minute, and so is whose a token is.
+//! called (`Roster`), else `users.info`. A yes of `users.info` is kept for a minute, and so is whose a token is.
 //!
 //! Receives [`Admit`], [`Confirm`], [`Observe`].
 

@@ -176,6 +176,29 @@ async fn slack_may_be_away_for_a_while_and_who_is_no_administrator_is_told_so() 
     app.finish().await;
 }
 
+#[actix::test]
+async fn all_brings_back_a_picture_that_the_store_has_lost() {
+    let app = application().await;
+    let desk = Desk::new(&app, PRESETS);
+    desk.run(&[]).await;
+    let two =
+        app.store().join("U2").join(format!("{}.png", statusinator::pictures::id(&pictures::square(2))));
+    std::fs::remove_file(&two).unwrap();
+
+    let trusting = desk.run(&[]).await;
+    desk.write("presets.toml", format!("{PRESETS}name = 'Two!'\n").as_bytes());
+    let told = desk.run(&[]).await;
+    let all = desk.run(&["--all"]).await;
+
+    assert!(trusting.out.starts_with("Nothing to do"), "{}", trusting.out);
+    assert_eq!(told.status, Some(2));
+    assert!(told.err.contains("presets.toml:10: U2 :tada: picture: is not in the store"), "{}", told.err);
+    assert_eq!(all.status, Some(0), "{}", all.err);
+    assert!(all.out.starts_with("U1  as before\nU2  changes\n  ~ :tada:  name \"Two!\"\n"), "{}", all.out);
+    assert!(two.exists());
+    app.finish().await;
+}
+
 /// The first block of this language in the README's section.
 pub fn block(language: &str) -> &'static str {
     let section = include_str!("../../README.md").split("\n## Onboard many\n").nth(1).unwrap();

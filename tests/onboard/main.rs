@@ -86,23 +86,6 @@ impl Ended {
 }
 
 #[test]
-fn all_sends_also_what_does_not_differ() {
-    let stage = Stage::new(PRESETS);
-    stage.run(&[]).with(0);
-    stage.stub.state().pictures.clear();
-
-    let all = stage.run(&["--all"]).with(0);
-
-    assert!(
-        all.out.starts_with("U1  as before\nU2  as before\n\n2 of 2 members to onboard\n"),
-        "{}",
-        all.out
-    );
-    assert_eq!(stage.stub.state().pictures.len(), 2);
-    assert_eq!(stage.stub.calls(POST), 2);
-}
-
-#[test]
 fn everything_wrong_with_the_file_is_told_before_anything_is_asked() {
     let stage = Stage::new("[U1.default]\nname = ''\npicture = 'none.png'\n[U1.tada]\nname = 'Ann'\n");
 
@@ -155,20 +138,6 @@ fn a_picture_that_the_service_refuses_is_told_in_its_place_and_the_others_are_tr
     );
     assert!(ended.err.ends_with("\nNobody was onboarded.\n"), "{}", ended.err);
     assert_eq!(stage.stub.calls(POST), 0);
-}
-
-#[test]
-fn what_the_service_finds_wrong_is_told_in_its_place_and_all_mends_a_lost_picture() {
-    let stage = Stage::new(PRESETS);
-    stage.run(&[]).with(0);
-    stage.stub.state().pictures.clear();
-    stage.write("presets.toml", PRESETS.replace("Ann", "Anna").as_bytes());
-
-    let ended = stage.run(&[]).with(2);
-
-    assert!(ended.err.contains("presets.toml:4: U1 default picture: is not in the store"), "{}", ended.err);
-    stage.run(&["--all"]).with(0);
-    assert_eq!(stage.stub.state().users["U1"]["default"]["name"], "Anna");
 }
 
 #[test]
