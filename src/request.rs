@@ -278,7 +278,7 @@ impl Life {
         let mut again = None;
         for part in [Part::Name, Part::Picture] {
             let wanted = Wanted::of(&preset, part).unwrap_or_else(|| Wanted::new(""));
-            if let Some(until) = self.settle(part, &wanted, Outcome::of_error(&error)).await {
+            if let Some(until) = self.settle(part, &wanted, Outcome::of_error(&error), None).await {
                 again = Some(again.map_or(until, |at: Instant| at.min(until)));
             }
         }
@@ -341,13 +341,22 @@ impl Life {
             return None;
         }
         let wanted = Wanted::of(preset, part)?;
-        let outcome = self.outcome(part, profile, preset, &wanted).await;
-        self.settle(part, &wanted, outcome).await
+        let record = self.recall().await;
+        let keyring = match self.keyring(&record).await {
+            Ok(keyring) => keyring,
+            Err(error) => {
+                let stumbled = Outcome::Stumbled(error.to_string());
+                return self.settle(part, &wanted, stumbled, None).await;
+            }
+        };
+        let outcome = self.outcome(part, profile, preset, &record, &keyring).await;
+        // Not those that there are by now: who has authorised meanwhile must be tried once more.
+        self.settle(part, &wanted, outcome, Some(keyring.all(part))).await
     }
 
     async fn settle_of(&self, part: Part, preset: &Preset, outcome: Outcome) -> Option<Instant> {
         let wanted = Wanted::of(preset, part)?;
-        self.settle(part, &wanted, outcome).await
+        self.settle(part, &wanted, outcome, None).await
     }
 
     fn backoff(tries: u32) -> Duration {

@@ -8,7 +8,7 @@ use crate::{
         slack_client::{SetName, SetPhoto},
         storage_helper::{GetPicture, PictureError, RemoveToken, Which},
     },
-    applied::{Change, Ended, How, Sent, Wanted},
+    applied::{Change, Ended, How, Record, Sent, Tokens, Wanted},
     clock::Instant,
     config::NameField,
     domain::{Part, Preset},
@@ -73,25 +73,22 @@ impl Life {
         part: Part,
         profile: &Profile,
         preset: &Preset,
-        wanted: &Wanted,
+        record: &Record,
+        keyring: &Keyring,
     ) -> Outcome {
-        let record = self.recall().await;
-        let keyring = match self.keyring(&record).await {
-            Ok(keyring) => keyring,
-            Err(error) => return Outcome::Stumbled(error.to_string()),
-        };
+        let Some(wanted) = &Wanted::of(preset, part) else { return Outcome::Stands };
         if record.stands(part, wanted, &keyring.all(part)) {
             return Outcome::Stands;
         }
         match part {
-            Part::Name => self.name(preset.name.as_deref().unwrap_or_default(), profile, &keyring).await,
+            Part::Name => self.name(preset.name.as_deref().unwrap_or_default(), profile, keyring).await,
             Part::Picture if record.has_picture(wanted, profile) => {
                 self.remember(Change::Took(wanted.clone(), profile.avatar_hash.clone()));
                 Outcome::Applied { sent: false }
             }
             Part::Picture => {
                 let link = preset.picture.as_deref().unwrap_or_default();
-                self.picture(link, wanted, profile, &keyring).await
+                self.picture(link, wanted, profile, keyring).await
             }
         }
     }
@@ -160,8 +157,14 @@ impl Life {
         }
     }
 
-    /// Notes how a try went; answers when to try again, if so.
-    pub(super) async fn settle(&self, part: Part, wanted: &Wanted, outcome: Outcome) -> Option<Instant> {
+    /// Notes how a try went, with the tokens that it had if it got so far; answers when to try again, if so.
+    pub(super) async fn settle(
+        &self,
+        part: Part,
+        wanted: &Wanted,
+        outcome: Outcome,
+        tokens: Option<Tokens>,
+    ) -> Option<Instant> {
         match outcome {
             Outcome::Wait { until, slack_said } => return self.wait(part, wanted, until, slack_said).await,
             Outcome::Stumbled(why) => return self.stumbled(part, wanted, &why).await,
@@ -172,13 +175,12 @@ impl Life {
                 debug!(self.log, "part stands as it ended"; "part" => part);
             }
             Outcome::Applied { sent } => self.applied(part, wanted, sent),
-            Outcome::Skipped => self.skipped(part, wanted).await,
-            Outcome::Refused(why) => self.refused(part, wanted, &why).await,
+            Outcome::Skipped => self.skipped(part, wanted, tokens).await,
+            Outcome::Refused(why) => self.refused(part, wanted, &why, tokens).await,
             Outcome::NoPaidPlan => {
                 self.count(Count::PartNoPaidPlan);
                 self.no_paid_plan();
-                let tokens = self.tokens(part).await;
-                self.end(part, wanted, How::Refused(tokens));
+                self.end(part, wanted, How::Refused(self.tokens(part, tokens).await));
             }
         }
         self.progress.borrow_mut().part(part).ended = true;
@@ -200,14 +202,17 @@ impl Life {
         self.remember(Change::Ended(part, Ended { wanted: wanted.clone(), how }));
     }
 
-    async fn tokens(&self, part: Part) -> crate::applied::Tokens {
+    /// The tokens that a try had; without a try, those that there are.
+    async fn tokens(&self, part: Part, had: Option<Tokens>) -> Tokens {
+        if let Some(had) = had {
+            return had;
+        }
         let record = self.recall().await;
         self.keyring(&record).await.map(|keyring| keyring.all(part)).unwrap_or_default()
     }
 
-    async fn skipped(&self, part: Part, wanted: &Wanted) {
-        let tokens = self.tokens(part).await;
-        self.end(part, wanted, How::Skipped(tokens));
+    async fn skipped(&self, part: Part, wanted: &Wanted, tokens: Option<Tokens>) {
+        self.end(part, wanted, How::Skipped(self.tokens(part, tokens).await));
         let (count, todo) = match &self.world.install_link {
             Some(link) => (Count::PartNotAuthorised, format!("he opens {link} and allows it")),
             None => {
@@ -219,9 +224,8 @@ impl Life {
         warn!(self.log, "part skipped: the member has not authorised the app"; "part" => part, "todo" => todo);
     }
 
-    async fn refused(&self, part: Part, wanted: &Wanted, why: &str) {
-        let tokens = self.tokens(part).await;
-        self.end(part, wanted, How::Refused(tokens));
+    async fn refused(&self, part: Part, wanted: &Wanted, why: &str, tokens: Option<Tokens>) {
+        self.end(part, wanted, How::Refused(self.tokens(part, tokens).await));
         self.count(Count::PartRefused);
         warn!(self.log, "part refused"; "part" => part, "error" => escape(why), "todo" => advice(why));
     }

@@ -53,6 +53,25 @@ async fn who_allows_it_has_his_token_sealed_and_is_looked_at() {
 }
 
 #[actix::test]
+async fn who_authorises_anew_while_a_call_with_his_old_token_is_refused_is_tried_with_the_new_one() {
+    let app = app().await;
+    app.authorise("U1").await;
+    app.slack.inject(Fault::next("users.profile.set", 1, Effect::Held).of(&user("U1")));
+    app.status("U1", ":a:").await;
+    app.until("the call is under way", async || app.slack.held() == 1).await;
+    for grant in app.slack.lock().grants.values_mut().filter(|grant| grant.owner == user("U1")) {
+        grant.scopes.clear();
+    }
+
+    app.authorise("U1").await;
+    app.slack.let_go();
+
+    app.until("the new token did it", async || app.name("U1") == "A").await;
+    assert_eq!(app.said("part refused").len(), 1);
+    app.finish().await;
+}
+
+#[actix::test]
 async fn the_token_outlives_a_restart() {
     let app = app().await;
     app.authorise("U1").await;
