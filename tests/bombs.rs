@@ -8,7 +8,7 @@ use statusinator::pictures::prepare;
 
 /// What is allowed, in MiB, and what the kernel's account may be off.
 const ALLOWED: u64 = 256;
-const SLACK: u64 = 8;
+const TOLERANCE: u64 = 8;
 
 /// A line of /proc/self/status, in MiB (<https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>).
 fn status(name: &str) -> u64 {
@@ -78,7 +78,7 @@ fn no_picture_costs_more_than_256_mib() {
         let (is_taken, cost) = cost(&upload);
 
         println!("{what}: {} KiB make {cost} MiB in {} ms", upload.len() / 1024, began.elapsed().as_millis());
-        assert!(cost <= ALLOWED + SLACK, "{what}: {cost} MiB");
+        assert!(cost <= ALLOWED + TOLERANCE, "{what}: {cost} MiB");
         assert_eq!(is_taken, is_good, "{what}");
     }
 }
