@@ -328,15 +328,16 @@ impl Backlog {
     }
 
     /// Forgets a member: nothing of his waits any more, and what is worked on makes no further call.
-    /// Whether something is still being worked on.
-    pub fn forget(&mut self, user: &UserId) -> bool {
+    /// Answers the request that is still being worked on.
+    pub fn forget(&mut self, user: &UserId) -> Option<RequestId> {
         self.standby.retain(|request| request.user != *user);
         self.dead_letters.retain(|(held, _)| held != user);
         self.drop_put_off(user);
         self.drop_look(user);
         self.read.remove(user);
-        let working = self.working.get(user);
-        working.inspect(|working| working.cancel.cancel()).is_some()
+        let working = self.working.get(user)?;
+        working.cancel.cancel();
+        Some(working.request.id)
     }
 
     /// Requests that were accepted and have not ended.

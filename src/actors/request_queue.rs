@@ -365,10 +365,11 @@ impl Handler<Forget> for RequestQueue {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, Forget(user): Forget, ctx: &mut Self::Context) -> Self::Result {
-        let is_worked_on = self.backlog.forget(&user);
+        let worked_on = self.backlog.forget(&user);
         self.go_on(ctx);
         let (answer, ended) = oneshot::channel();
-        if is_worked_on {
+        if let Some(request) = worked_on {
+            self.parts.world.slack.do_send(Withdraw { request });
             self.forgetting.push((user.clone(), answer));
         } else {
             drop(answer);

@@ -10,7 +10,7 @@ pub mod access;
 pub mod sign_in;
 mod standing;
 
-use std::rc::Rc;
+use std::{collections::HashMap, rc::Rc};
 
 use actix::{
     Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseActFuture, ResponseFuture,
@@ -117,7 +117,7 @@ pub struct ExchangeCode {
     pub request: RequestId,
 }
 
-/// Gives up every place in line that a request holds.
+/// Gives up every place in line that a request holds; a call of its that waits is not made.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Withdraw {
@@ -209,6 +209,8 @@ pub struct SlackClient {
     api: WebApi,
     parts: SlackClientParts,
     limits: Limits,
+    /// Requests that gave up their place, for as long as a call of theirs may wait here: it is not made.
+    withdrawn: HashMap<RequestId, Instant>,
     bot: Known,
     admin: Known,
     admin_tested: Option<Instant>,
@@ -230,6 +232,7 @@ impl SlackClient {
             api,
             parts,
             limits: Limits::default(),
+            withdrawn: HashMap::new(),
             bot: Known::Nothing,
             admin: Known::Nothing,
             admin_tested: None,
@@ -258,7 +261,10 @@ impl SlackClient {
             }
             Turn::Wait { until, .. } => {
                 let waited = tokio::time::sleep_until(until).into_actor(self);
-                Box::pin(waited.then(move |(), client, _| client.make(ask, token, call)))
+                Box::pin(waited.then(move |(), client, _| match client.withdrawn.get(&ask.request) {
+                    Some(_) => Box::pin(actix::fut::ready(Err(SlackError::Suspended))),
+                    None => client.make(ask, token, call),
+                }))
             }
             Turn::Now(slot) => {
                 let calling = call(self.api.clone()).into_actor(self);
@@ -408,6 +414,8 @@ impl Handler<Withdraw> for SlackClient {
 
     fn handle(&mut self, Withdraw { request }: Withdraw, _ctx: &mut Self::Context) {
         self.limits.withdraw(request);
+        self.withdrawn.retain(|_, at| at.elapsed() <= PATIENCE);
+        self.withdrawn.insert(request, Instant::now());
     }
 }
 

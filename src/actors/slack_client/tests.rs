@@ -179,6 +179,24 @@ async fn a_short_wait_for_a_limit_is_waited_here() {
     assert!(began.elapsed() >= Duration::from_secs(60));
 }
 
+#[actix::test]
+async fn a_call_that_waits_is_not_made_when_its_request_gives_up() {
+    let stage = stage(Script::default(), false).await;
+    for _ in 0..100 {
+        stage.client.send(get()).await.unwrap().unwrap();
+    }
+    tokio::time::advance(Duration::from_millis(59_500)).await;
+    let waits = get();
+    let request = waits.caller.request;
+    let waiting = actix::spawn(stage.client.send(waits));
+
+    stage.client.send(Withdraw { request }).await.unwrap();
+
+    assert_eq!(waiting.await.unwrap().unwrap(), Err(SlackError::Suspended));
+    assert_eq!(stage.script.count("users.profile.get"), 100);
+    stage.client.send(get()).await.unwrap().unwrap();
+}
+
 async fn rests_after(answer: (u16, &'static str)) {
     let stage = stage(Script::default(), false).await;
     stage.script.next("users.profile.get", Ok(answer));
