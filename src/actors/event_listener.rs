@@ -241,6 +241,7 @@ impl Actor for EventListener {
 impl Supervised for EventListener {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.will_ask = false;
+        self.readings.interrupted();
         warn!(self.log, "restarting"; "onboarded" => self.users.as_ref().map_or(0, |users| users.len()));
     }
 }

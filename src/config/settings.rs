@@ -45,7 +45,10 @@ pub const SETTINGS: [Setting; 26] = [
         "Where presets, pictures and tokens lie: file:PATH or s3://BUCKET; by default file:<data dir>/store",
     ),
     secret("SLACK_SIGNING_SECRET", "Verifies what Slack sends; required"),
-    secret("SLACK_BOT_TOKEN", "Reads profiles and lists members (users:read, users.profile:read); required"),
+    secret(
+        "SLACK_BOT_TOKEN",
+        "Reads profiles, lists members, tells who is an administrator (users:read, users.profile:read); required",
+    ),
     secret(
         "SLACK_ADMIN_TOKEN",
         "A user token: changes its owner's profile and, on a paid plan, others' names",

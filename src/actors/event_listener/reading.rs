@@ -41,11 +41,18 @@ pub(super) struct Readings {
     taken: u64,
     /// Those up to this one may still have a member who was forgotten.
     void: u64,
+    /// What was read may have been lost on its way here: the next one must bring all.
+    may_lack: bool,
     /// Who was named, and the first reading that must have what was written then.
     named: Vec<(UserId, u64)>,
 }
 
 impl Readings {
+    /// A reading under way was cut short.
+    pub(super) fn interrupted(&mut self) {
+        self.may_lack = true;
+    }
+
     /// Those who were named before this reading began.
     fn named_before(&mut self, number: u64) -> BTreeSet<UserId> {
         self.named.extract_if(.., |(_, from)| *from <= number).map(|(user, _)| user).collect()
@@ -59,6 +66,7 @@ impl EventListener {
         self.parts.directory.asks_the_store();
         self.readings.begun += 1;
         let number = self.readings.begun;
+        let anew = anew || std::mem::take(&mut self.readings.may_lack);
         let read = self.parts.storage.send(ReadUsers { anew }).into_actor(self);
         Box::pin(read.then(move |read, listener, ctx| {
             match read {
@@ -67,8 +75,14 @@ impl EventListener {
                     return listener.read_users(true);
                 }
                 Ok(Ok(UsersRead::Changed { users, .. })) => listener.take_in(users, number),
-                Ok(Err(error)) => listener.could_not_read(&error, ctx),
-                Err(_) => listener.ask_later(ctx),
+                Ok(Err(error)) => {
+                    listener.readings.may_lack |= anew;
+                    listener.could_not_read(&error, ctx);
+                }
+                Err(_) => {
+                    listener.readings.interrupted();
+                    listener.ask_later(ctx);
+                }
             }
             Box::pin(actix::fut::ready(()))
         }))
