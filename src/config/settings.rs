@@ -51,7 +51,7 @@ pub const SETTINGS: [Setting; 26] = [
     ),
     secret(
         "SLACK_ADMIN_TOKEN",
-        "A user token: changes its owner's profile and, on a paid plan, others' names",
+        "A user token: changes its owner's profile, on a paid plan others' names; on Enterprise, lists administrators",
     ),
     unset("SLACK_CLIENT_ID", "The app's client id: members authorise the app with it"),
     secret("SLACK_CLIENT_SECRET", "The app's client secret"),
