@@ -10,8 +10,7 @@ const INSIDE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The paths that the service's list of routes has.
 fn routes() -> Vec<&'static str> {
-    let path =
-        |line: &'static str| line.trim().strip_prefix("(\"")?.split_once("\", web::").map(|(path, _)| path);
+    let path = |line: &'static str| Some(line.split_once("(\"")?.1.split_once("\", web::")?.0);
     ROUTES.lines().filter_map(path).collect()
 }
 
