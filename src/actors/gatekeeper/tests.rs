@@ -175,6 +175,23 @@ async fn on_enterprise_the_list_is_read_until_he_is_found_and_kept_for_ten_minut
 }
 
 #[actix::test]
+async fn a_list_of_more_pages_than_a_minute_allows_is_read_on_when_he_is_asked_for_again() {
+    tokio::time::pause();
+    let stage = Stage::new(true, true).await;
+    for n in 0..10_150 {
+        stage.slack.lock().add(&user(&format!("U{n:05}")), "somebody");
+    }
+
+    let first = stage.confirm("UBOSS").await;
+
+    assert!(matches!(first, Err(Denied::Unavailable(_))), "{first:?}");
+    pass(31).await;
+    assert_eq!(stage.confirm("UBOSS").await, Ok(()));
+    assert_eq!((stage.slack.count("admin.users.list"), stage.slack.count("users.info")), (102, 0));
+    assert_eq!(stage.slack.violations(), Vec::<String>::new());
+}
+
+#[actix::test]
 async fn when_slack_refuses_the_list_users_info_is_asked() {
     tokio::time::pause();
     let ordinary = Stage::new(true, false).await;

@@ -237,3 +237,6 @@ impl Handler<RemovePictures> for StorageHelper {
         Box::pin(async move { shelf.remove_pictures(&remove.user, remove.request).await })
     }
 }
+
+#[cfg(test)]
+mod tests;
