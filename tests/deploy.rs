@@ -1,5 +1,7 @@
-//! Which paths are open to the outside: the proxies' lists against the service's routes.
+//! What stands around the program against the program: open paths against its routes, variables against its settings.
 #![allow(clippy::unwrap_used)]
+
+use statusinator::config::settings::SETTINGS;
 
 const ROUTES: &str = include_str!("../src/http/mod.rs");
 const CADDYFILE: &str = include_str!("../ops/compose/Caddyfile");
@@ -7,6 +9,16 @@ const LOAD_BALANCER: &str = include_str!("../infra/lib/door.ts");
 
 /// For who runs the service: a proxy must not let them through.
 const INSIDE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Files that set the service's settings.
+const SETTING: [&str; 6] = [
+    include_str!("../Dockerfile"),
+    include_str!("../infra/lib/service.ts"),
+    include_str!("../infra/lib/store.ts"),
+    include_str!("../ops/compose/compose.yaml"),
+    include_str!("../ops/compose/example.env"),
+    include_str!("../ops/systemd/statusinator.service"),
+];
 
 /// The paths that the service's list of routes has.
 fn routes() -> Vec<&'static str> {
@@ -42,5 +54,18 @@ fn what_is_for_outside_comes_through_and_what_is_for_inside_does_not() {
     assert!(routes.len() > INSIDE.len(), "{routes:?}");
     for path in routes {
         assert_eq!(lets_through(&open, path), !INSIDE.contains(&path), "{path}");
+    }
+}
+
+#[test]
+fn every_variable_that_is_set_is_a_setting() {
+    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    let words = SETTING.iter().flat_map(|text| text.split(|c| !is_name(c)));
+    let set: Vec<&str> =
+        words.filter(|word| word.starts_with("STATUSINATOR_") || word.starts_with("SLACK_")).collect();
+
+    assert!(set.len() > SETTING.len(), "{set:?}");
+    for variable in set {
+        assert!(SETTINGS.iter().any(|setting| setting.variable == variable), "{variable}");
     }
 }

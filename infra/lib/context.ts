@@ -27,7 +27,7 @@ function service(need: (key: string) => string): ServiceProps {
     image: need("image"),
     publicUrl: need("publicUrl"),
     certificateArn: need("certificateArn"),
-    secretName: need("secretName"),
+    secretArn: need("secretArn"),
     clientId: need("clientId"),
   };
 }

@@ -22,8 +22,8 @@ export interface ServiceProps {
   readonly publicUrl: string;
   /** The certificate of that name, in AWS Certificate Manager. */
   readonly certificateArn: string;
-  /** A secret in Secrets Manager: a JSON object with a key for each of SECRETS. */
-  readonly secretName: string;
+  /** A secret in Secrets Manager, by its whole ARN: a JSON object with a key for each of SECRETS. */
+  readonly secretArn: string;
   /** The Slack app's client id. */
   readonly clientId: string;
 }
@@ -94,7 +94,7 @@ export class Service extends Construct {
       taskRole: this.taskRole,
       volumes: [{ name: "data", efsVolumeConfiguration: this.folder(files) }],
     });
-    const secret = secrets.Secret.fromSecretNameV2(this, "Secret", this.props.secretName);
+    const secret = secrets.Secret.fromSecretCompleteArn(this, "Secret", this.props.secretArn);
     const container = task.addContainer("statusinator", {
       image: ecs.ContainerImage.fromRegistry(this.props.image),
       environment,

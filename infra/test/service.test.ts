@@ -34,6 +34,7 @@ test("its secrets come from Secrets Manager, and no other setting is one", () =>
     "SLACK_CLIENT_SECRET",
     "STATUSINATOR_VAULT_KEY",
   ]);
+  assert.ok(container.Secrets.every((secret: { ValueFrom: string }) => secret.ValueFrom.startsWith(SERVICE.secretArn!)));
   assert.deepEqual(
     container.Environment.map((variable: { Name: string }) => variable.Name).sort(),
     [
@@ -104,6 +105,6 @@ test("only https comes in, only on the paths that are for outside, and only thro
 test("what is missing or contradictory is told before anything is made", () => {
   const asked = (context: Record<string, string>) => () => runs((key) => context[key]);
 
-  assert.throws(asked({ image: "x", clientId: "1.2" }), /-c publicUrl=… -c certificateArn=… -c secretName=…/);
+  assert.throws(asked({ image: "x", clientId: "1.2" }), /-c publicUrl=… -c certificateArn=… -c secretArn=…/);
   assert.throws(asked({ ...SERVICE, principal: PRINCIPAL }), /-c principal=…/);
 });

@@ -11,7 +11,7 @@ export const SERVICE: Record<string, string> = {
   image: "registry.example.org/statusinator:0.1.0",
   publicUrl: "https://status.example.org",
   certificateArn: "arn:aws:acm:eu-central-1:123456789012:certificate/0b3c4c1e-8f0a-5f6e-9a57-5f1f0c4d9e21",
-  secretName: "statusinator",
+  secretArn: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:statusinator-AbCdEf",
   clientId: "1.2",
 };
 
