@@ -155,10 +155,13 @@ impl Gatekeeper {
             return Box::pin(actix::fut::ready(Ok(owner.clone())));
         }
         let is_under_way = self.tokens_under_way.0.contains_key(&print);
-        if !is_under_way && let Err(denied) = self.count(now) {
-            return Box::pin(actix::fut::ready(Err(denied)));
-        }
-        let question = identify(self.slack.clone(), self.directory.clone(), token, request);
+        let may_ask = workspace(&self.directory)
+            .and_then(|team| if is_under_way { Ok(team) } else { self.count(now).map(|()| team) });
+        let team = match may_ask {
+            Ok(team) => team,
+            Err(denied) => return Box::pin(actix::fut::ready(Err(denied))),
+        };
+        let question = identify(self.slack.clone(), team, token, request);
         let answer = self.tokens_under_way.ask(print, within(question)).into_actor(self);
         Box::pin(answer.map(move |owner, keeper, _| {
             keeper.tokens_under_way.0.remove(&print);
@@ -235,11 +238,10 @@ async fn within<T>(question: impl Future<Output = Result<T, Denied>>) -> Result<
 /// Asks Slack whose a token is: a member's of this workspace, or nobody's.
 async fn identify(
     slack: Addr<SlackClient>,
-    directory: Directory,
+    team: TeamId,
     token: Token,
     request: RequestId,
 ) -> Result<UserId, Denied> {
-    let team = workspace(&directory)?;
     let tested = slack.send(TestToken { token, request }).await.unwrap_or_else(|_| Err(interrupted()));
     match tested {
         Ok(Identity { team: of, .. }) if of != team => Err(Denied::AnotherWorkspace),

@@ -1,0 +1,95 @@
+//! Two processes of the service on one folder.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use awc::Client;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use statusinator::{
+    clock::Clock,
+    demo::{Server, SimulatedSlack},
+};
+
+use crate::harness::{SECRET, TEAM, user};
+
+/// So many members are onboarded through each process at once.
+const EACH: usize = 200;
+
+struct Process {
+    child: Child,
+    base: String,
+}
+
+impl Process {
+    fn start(folder: &Path, name: &str, slack: &Server, bot: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_statusinator"))
+            .arg("serve")
+            .current_dir(folder)
+            .env_clear()
+            .envs([("SLACK_SIGNING_SECRET", SECRET), ("SLACK_BOT_TOKEN", bot)])
+            .envs([("SLACK_API_URL", slack.api_url().as_str()), ("STATUSINATOR_BIND", "127.0.0.1:0")])
+            .envs([("STATUSINATOR_DATA_DIR", name), ("STATUSINATOR_STORE", "file:store")])
+            .env("STATUSINATOR_LOG_FORMAT", "json")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let listening = lines.find_map(|line| {
+            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            (line["msg"] == "listening").then(|| line["address"].as_str().unwrap().to_owned())
+        });
+        // What it says from here on is read and dropped, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, base: format!("http://{}", listening.unwrap()) }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[actix::test]
+async fn two_processes_on_one_folder_lose_no_onboarding() {
+    let slack = SimulatedSlack::new(TEAM, false, Clock::System);
+    slack.lock().add(&user("UBOSS"), "Boss");
+    slack.lock().people.get_mut(&user("UBOSS")).unwrap().is_owner = true;
+    let (token, bot) = (slack.user_token(&user("UBOSS")), slack.bot_token());
+    let server = Server::start(&slack, |_| {}).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let processes = ["one", "two"].map(|name| Process::start(folder.path(), name, &server, &bot));
+    let client = Client::builder()
+        .timeout(Duration::from_secs(60))
+        .add_default_header(("Authorization", format!("Bearer {token}")))
+        .finish();
+    let knows_its_workspace = async |process: &Process| {
+        while client.get(format!("{}/onboard", process.base)).send().await.unwrap().status() != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    for process in &processes {
+        tokio::time::timeout(Duration::from_secs(60), knows_its_workspace(process)).await.unwrap();
+    }
+    let onboarding = (0..2 * EACH).map(|n| {
+        let users = json!({ format!("U{n}"): { "default": { "name": format!("{n}") } } });
+        let sent = client.post(format!("{}/onboard", processes[n % 2].base)).send_json(&users);
+        async move { sent.await.unwrap().status().as_u16() }
+    });
+
+    let answered = join_all(onboarding).await;
+
+    assert!(answered.iter().all(|status| *status == 200), "{answered:?}");
+    let file: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("store/users.json")).unwrap()).unwrap();
+    let users = file["users"].as_object().unwrap();
+    assert_eq!(users.len(), 2 * EACH);
+    assert!((0..2 * EACH).all(|n| users[&format!("U{n}")]["default"]["name"] == n.to_string()));
+    server.stop().await;
+}
