@@ -90,6 +90,6 @@ async fn two_processes_on_one_folder_lose_no_onboarding() {
         serde_json::from_slice(&std::fs::read(folder.path().join("store/users.json")).unwrap()).unwrap();
     let users = file["users"].as_object().unwrap();
     assert_eq!(users.len(), 2 * EACH);
-    assert!((0..2 * EACH).all(|n| users[&format!("U{n}")]["default"]["name"] == n.to_string()));
+    assert!((0..2 * EACH).all(|n| users[&format!("U{n}")]["default"] == json!({ "name": format!("{n}") })));
     server.stop().await;
 }
