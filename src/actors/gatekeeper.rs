@@ -214,7 +214,8 @@ impl Gatekeeper {
 
     /// Says once why somebody was not let in.
     fn note(&self, denied: &Denied, user: Option<&UserId>, request: RequestId) {
-        let log = self.log.new(o!("request" => request.to_string(), "user" => user.map(UserId::to_string)));
+        let log = self.log.new(o!("request" => request.to_string()));
+        let log = user.map_or_else(|| log.clone(), |user| log.new(o!("user" => user.to_string())));
         match denied {
             Denied::Unavailable(why) => {
                 warn!(log, "slack cannot tell who is an administrator"; "error" => escape(why),

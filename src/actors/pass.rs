@@ -176,7 +176,8 @@ impl Survey {
     }
 
     async fn one_by_one(&self, users: &Arc<Users>) -> Result<(), Stopped> {
-        for user in users.keys() {
+        // Who is forgotten meanwhile is not asked for any more.
+        for user in users.keys().filter(|user| self.directory.has(user.as_str())) {
             let mut wait = FIRST_WAIT;
             loop {
                 let began = Instant::now();

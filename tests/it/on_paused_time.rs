@@ -10,7 +10,7 @@ use statusinator::{
         Observe,
         backlog::Verdict,
         event_listener::reading::{Forget, Rehydrate},
-        registrar::Onboard,
+        registrar::{ForgetMember, Onboard, Unfinished},
         request_queue::Enqueue,
     },
     clock::Clock,
@@ -20,7 +20,9 @@ use statusinator::{
     metrics::Recorder,
     request::Request,
     service::{Outside, Service},
-    storage::{Fetched, Key, MemoryStorage, Object, Precondition, Storage, StorageError, Stores, Version},
+    storage::{
+        Fetched, Key, MemoryStorage, Object, Precondition, Storage, StorageError, StoreFault, Stores, Version,
+    },
 };
 use tokio::sync::mpsc;
 
@@ -72,6 +74,7 @@ impl Storage for LateStore {
 struct Stage {
     slack: SimulatedSlack,
     store: LateStore,
+    state: MemoryStorage,
     service: Service,
 }
 
@@ -79,7 +82,7 @@ impl Stage {
     /// Members without presets, one worker.
     async fn new(members: &[&str]) -> Self {
         let slack = SimulatedSlack::new(TEAM, false, Clock::simulated());
-        let store = LateStore::default();
+        let (store, state) = (LateStore::default(), MemoryStorage::default());
         for id in members {
             slack.lock().add(&user(id), id);
         }
@@ -89,14 +92,14 @@ impl Stage {
         let outside = Outside {
             transport: Rc::new(slack.clone()),
             stores: Stores::one(stage_store),
-            state: Rc::new(MemoryStorage::default()),
+            state: Rc::new(state.clone()),
             vault: None,
             clock: Clock::simulated(),
             recorder: Recorder::new(Default::default(), Clock::simulated()),
         };
         let (on_fatal, _) = mpsc::unbounded_channel();
         let service = Service::start(&config, outside, None, on_fatal, &silent()).await.unwrap();
-        let stage = Self { slack, store, service };
+        let stage = Self { slack, store, state, service };
         stage.write_users(members).await;
         stage.service.listener.send(Rehydrate::default()).await.unwrap();
         pass(1).await;
@@ -131,6 +134,16 @@ impl Stage {
         let users = Users::from([(user(id), Presets::default())]);
         let onboard = Onboard { users, administrator: user("UBOSS"), request: RequestId::random() };
         self.service.registrar.send(onboard).await.unwrap().unwrap();
+    }
+
+    async fn forget(&self, id: &str) -> Result<(), Unfinished> {
+        let forget =
+            ForgetMember { user: user(id), administrator: user("UBOSS"), request: RequestId::random() };
+        self.service.registrar.send(forget).await.unwrap()
+    }
+
+    async fn is_remembered(&self, id: &str) -> bool {
+        self.state.has(&Key::member(&user(id))).await.unwrap()
     }
 
     async fn standby(&self) -> serde_json::Value {
@@ -203,4 +216,23 @@ async fn who_is_onboarded_anew_while_he_is_forgotten_is_found_again() {
 
     pass(1).await;
     assert!(stage.is_in_the_cache("U1"), "the store has him");
+}
+
+#[actix::test]
+async fn memory_that_cannot_be_removed_is_told_and_removed_as_soon_as_it_can_be() {
+    tokio::time::pause();
+    let stage = Stage::new(&["U1", "U2"]).await;
+    stage.event("U1").await;
+    stage.event("U2").await;
+    pass(5).await;
+    assert!(stage.is_remembered("U1").await && stage.is_remembered("U2").await);
+    stage.state.fail_when(|operation, _| (operation == "delete").then_some(StoreFault::Before));
+
+    assert!(matches!(stage.forget("U1").await, Err(Unfinished::Store(_))));
+
+    assert!(!stage.is_in_the_cache("U1"));
+    stage.state.fail_when(|_, _| None);
+    pass(6).await;
+    assert!(!stage.is_remembered("U1").await && stage.is_remembered("U2").await);
+    assert_eq!(stage.forget("U1").await, Ok(()));
 }
