@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: installs the Debian packages that are missing, or names them.
 
 say() {
@@ -30,16 +31,33 @@ need_packages() {
   if [ ${#missing[@]} -eq 0 ]; then
     return
   fi
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    if ! sudo -n true 2>/dev/null; then
-      say "these Debian packages are missing; install them and try again: sudo apt-get install ${missing[*]}"
-      exit 1
-    fi
-    as_root=(sudo -n)
+  if ! as_root true 2>/dev/null; then
+    say "these Debian packages are missing; install them and try again: sudo apt-get install ${missing[*]}"
+    exit 1
   fi
   say "installing ${missing[*]}"
-  "${as_root[@]}" apt-get -qq update >&2
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  as_root apt-get -qq update >&2
+  as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get -qq install --yes --no-install-recommends "${missing[@]}" >&2
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+# unpack_package NAME FOLDER: has a package's files in a folder, for what would start a server if it were installed.
+unpack_package() {
+  local folder
+  folder=$(mktemp -d)
+  say "unpacking $1 into $2"
+  if ! (cd "$folder" && apt-get -qq download "$1" 2>/dev/null); then
+    as_root apt-get -qq update >&2
+    (cd "$folder" && apt-get -qq download "$1" >&2)
+  fi
+  dpkg -x "$folder"/*.deb "$2"
+  rm -r "$folder"
 }
