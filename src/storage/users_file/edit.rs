@@ -1,12 +1,16 @@
 //! Changes `users.json`: who is named is replaced or removed, everything else stays as it stands, byte for byte.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{UserId, Users};
 
-use super::{describe, parse};
+use super::{RawPreset, describe};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,28 +21,34 @@ pub enum Edit {
     Remove(UserId),
 }
 
+/// Keys and their values as they stand.
+type Raw<'a> = BTreeMap<String, &'a RawValue>;
+
 /// Makes the changes one after the other; `None` when nothing changes. Without a file they begin an empty one.
 ///
 /// # Errors
 /// Where and why the file is damaged: then nothing may be written over it.
 pub fn edit(file: Option<&[u8]>, edits: &[Edit], unix_now: u64) -> Result<Option<Vec<u8>>, String> {
-    type Raw = BTreeMap<String, Box<RawValue>>;
-    let failed = |error: serde_json::Error| describe(&error);
-    let mut whole = Raw::new();
-    let mut users = Raw::new();
-    if let Some(bytes) = file {
-        parse(bytes)?;
-        whole = serde_json::from_slice(bytes).map_err(failed)?;
-        users = serde_json::from_str(whole.get("users").map_or("{}", |raw| raw.get())).map_err(failed)?;
-    }
+    edit_raw(file, edits, unix_now).map_err(|error| describe(&error))
+}
+
+fn edit_raw(
+    file: Option<&[u8]>,
+    edits: &[Edit],
+    unix_now: u64,
+) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    let file = file.unwrap_or(EMPTY);
+    check(file)?;
+    let mut whole: Raw<'_> = serde_json::from_slice(file)?;
+    let mut users: Raw<'_> =
+        whole.get("users").map_or(Ok(Raw::new()), |users| serde_json::from_str(users.get()))?;
+    let written = edits.iter().map(write).collect::<Result<Vec<_>, _>>()?;
     let mut is_changed = false;
-    for edit in edits {
+    for (edit, written) in edits.iter().zip(&written) {
         match edit {
-            Edit::Replace(named) => {
+            Edit::Replace(_) => {
                 is_changed = true;
-                for (user, presets) in named {
-                    users.insert(user.to_string(), to_raw_value(presets).map_err(failed)?);
-                }
+                users.extend(written.iter().map(|(user, presets)| (user.to_string(), &**presets)));
             }
             Edit::Remove(user) => is_changed |= users.remove(user.as_str()).is_some(),
         }
@@ -46,9 +56,22 @@ pub fn edit(file: Option<&[u8]>, edits: &[Edit], unix_now: u64) -> Result<Option
     if !is_changed {
         return Ok(None);
     }
-    whole.insert("lastUpdatedAt".into(), to_raw_value(&unix_now.to_string()).map_err(failed)?);
-    whole.insert("users".into(), to_raw_value(&users).map_err(failed)?);
-    serde_json::to_vec(&whole).map(Some).map_err(failed)
+    let (at, users) = (to_raw_value(&unix_now.to_string())?, to_raw_value(&users)?);
+    whole.insert("lastUpdatedAt".into(), &at);
+    whole.insert("users".into(), &users);
+    serde_json::to_vec(&whole).map(Some)
+}
+
+const EMPTY: &[u8] = br#"{"users":{}}"#;
+
+/// What a change brings, as it is written.
+fn write(edit: &Edit) -> Result<Vec<(&UserId, Box<RawValue>)>, serde_json::Error> {
+    match edit {
+        Edit::Replace(users) => {
+            users.iter().map(|(user, presets)| Ok((user, to_raw_value(presets)?))).collect()
+        }
+        Edit::Remove(_) => Ok(Vec::new()),
+    }
 }
 
 /// The value of `users` as the file has it; an empty object without a file.
@@ -56,13 +79,45 @@ pub fn edit(file: Option<&[u8]>, edits: &[Edit], unix_now: u64) -> Result<Option
 /// # Errors
 /// Where and why the file is damaged.
 pub fn users(file: Option<&[u8]>) -> Result<Box<RawValue>, String> {
-    #[derive(serde::Deserialize)]
-    struct Raw {
+    #[derive(Deserialize)]
+    struct Whole {
         users: Box<RawValue>,
     }
-    let bytes = file.unwrap_or(br#"{"users":{}}"#);
-    parse(bytes)?;
-    serde_json::from_slice(bytes).map(|raw: Raw| raw.users).map_err(|error| describe(&error))
+    let file = file.unwrap_or(EMPTY);
+    let read = check(file).and_then(|()| serde_json::from_slice(file));
+    read.map(|whole: Whole| whole.users).map_err(|error| describe(&error))
+}
+
+/// Whether the file is whole, without keeping anything of it.
+fn check(file: &[u8]) -> Result<(), serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Whole {
+        #[serde(rename = "users")]
+        _users: Each<Each<RawPreset>>,
+    }
+    serde_json::from_slice::<Whole>(file).map(drop)
+}
+
+/// An object whose values are all of one kind. None of them is kept.
+struct Each<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Each<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<IgnoredAny, T>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
