@@ -29,6 +29,8 @@ use tokio::sync::oneshot;
 const AT_ONCE: usize = 5_000;
 /// So many single onboardings and readings are measured.
 const TIMES: usize = 21;
+/// How long the process is watched at the end.
+const AFTERWARDS: Duration = Duration::from_secs(5);
 /// How long the service may take for one thing.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -124,6 +126,13 @@ impl Run {
             memory("VmRSS")?,
             memory("VmHWM")?
         );
+        let before = cpu_time()?;
+        tokio::time::sleep(AFTERWARDS).await;
+        let busy = (cpu_time()? - before).as_millis();
+        println!(
+            "in the {} s after that, while the looks wait for slack's limits: {busy} ms of CPU",
+            AFTERWARDS.as_secs()
+        );
         Ok(())
     }
 
@@ -176,6 +185,14 @@ async fn timed(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The CPU time that the process has taken (proc_pid_stat(5)); the kernel's tick is 10 ms.
+fn cpu_time() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |n: usize| anyhow::Ok(fields.get(n).context("no such field")?.parse::<u64>()?);
+    Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
 }
 
 /// A line of /proc/self/status, in MiB.

@@ -4,6 +4,8 @@
 //! requests that wait in the dead letter queue lie with [`super::dead_letter::DeadLetter`]; who they belong to
 //! is known here, because here alone it is decided what becomes of an event.
 
+mod put_off;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::{
@@ -12,6 +14,8 @@ use crate::{
     domain::{Cause, Emoji, RequestId, UserId},
     request::{Cancel, Reading, Request},
 };
+
+use put_off::{PutOff, PutOffs};
 
 /// What becomes of an event of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub struct Backlog {
     /// Who has a dead letter, oldest first, with the emoji in it.
     dead_letters: VecDeque<(UserId, Emoji)>,
     working: BTreeMap<UserId, Working>,
-    put_off: BTreeMap<UserId, PutOff>,
+    put_off: PutOffs,
     looks: BTreeMap<(Cause, u64), Request>,
     looked_at: HashMap<UserId, (Cause, u64)>,
     arrivals: u64,
@@ -55,13 +59,6 @@ pub struct Working {
     pub request: Request,
     /// Stops it from making further calls.
     pub cancel: Cancel,
-    status: Status,
-}
-
-#[derive(Debug)]
-struct PutOff {
-    until: Instant,
-    request: Request,
     status: Status,
 }
 
@@ -97,7 +94,7 @@ impl Backlog {
             standby: VecDeque::new(),
             dead_letters: VecDeque::new(),
             working: BTreeMap::new(),
-            put_off: BTreeMap::new(),
+            put_off: PutOffs::default(),
             looks: BTreeMap::new(),
             looked_at: HashMap::new(),
             arrivals: 0,
@@ -201,7 +198,7 @@ impl Backlog {
         let waits = self.standby.iter().any(|waiting| waiting.user == request.user)
             || self.has_dead_letter(&request.user);
         let is_pass = request.cause == Cause::Pass;
-        if waits || (is_pass && self.put_off.contains_key(&request.user)) {
+        if waits || (is_pass && self.put_off.get(&request.user).is_some()) {
             return;
         }
         if let Some(place) = self.looked_at.get(&request.user) {
@@ -238,7 +235,7 @@ impl Backlog {
     pub fn drop_looks(&mut self) {
         self.looks.clear();
         self.looked_at.clear();
-        self.put_off.retain(|_, put_off| put_off.request.cause == Cause::Event);
+        self.put_off.retain(|put_off| put_off.request.cause == Cause::Event);
     }
 
     /// Gives a worker, if one is idle, the next request whose member is free: what was put off and is due, then
@@ -255,10 +252,7 @@ impl Backlog {
     }
 
     fn take_due(&mut self, now: Instant) -> Option<Request> {
-        let is_due =
-            |(user, put_off): &(&UserId, &PutOff)| put_off.until <= now && !self.working.contains_key(*user);
-        let (user, _) = self.put_off.iter().filter(is_due).min_by_key(|(_, put_off)| put_off.until)?;
-        let user = user.clone();
+        let user = self.put_off.due(now).find(|user| !self.working.contains_key(*user))?.clone();
         self.put_off.remove(&user).map(|put_off| put_off.request)
     }
 
@@ -313,7 +307,7 @@ impl Backlog {
             return Finished::Replaced;
         }
         let put_off = PutOff { until, request, status: working.status };
-        self.put_off.insert(put_off.request.user.clone(), put_off);
+        self.put_off.insert(put_off);
         Finished::PutOff
     }
 
@@ -324,7 +318,7 @@ impl Backlog {
 
     /// When the next request that was put off comes due; what is due already waits for a worker.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        self.put_off.values().map(|put_off| put_off.until).filter(|until| *until > now).min()
+        self.put_off.next_due(now)
     }
 
     /// Forgets a member: nothing of his waits any more, and what is worked on makes no further call.
