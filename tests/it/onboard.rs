@@ -1,5 +1,7 @@
 //! `/onboard`: who may call it, what it takes, and what follows.
 
+use std::{io::Write as _, net::TcpStream};
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -338,6 +340,34 @@ async fn what_is_no_picture_or_too_large_is_refused() {
         assert_eq!(got, status, "{body}");
     }
     assert_eq!(boss.call("POST", "/onboard/bob/pictures", pictures::square(1)).await.0, 422);
+    app.finish().await;
+}
+
+#[actix::test]
+async fn when_all_places_for_pictures_are_taken_it_is_503() {
+    let app = Setup::new().start().await;
+    let boss = app.boss();
+    let small = pictures::square(1);
+    let beginnings: Vec<TcpStream> = (0..17)
+        .map(|_| {
+            let mut socket = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).unwrap();
+            let head = "POST /onboard/U1/pictures HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nAuthorization: Bearer";
+            socket.write_all(format!("{head} {}\r\n\r\n", boss.token).as_bytes()).unwrap();
+            socket
+        })
+        .collect();
+
+    app.until("all places are taken", async || {
+        let (status, body) = boss.call("POST", "/onboard/U1/pictures", small.clone()).await;
+        status == 503 && body["error"] == "busy"
+    })
+    .await;
+
+    drop(beginnings);
+    app.until("places are free", async || {
+        boss.call("POST", "/onboard/U1/pictures", small.clone()).await.0 == 201
+    })
+    .await;
     app.finish().await;
 }
 
