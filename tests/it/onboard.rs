@@ -1,6 +1,6 @@
 //! `/onboard`: who may call it, what it takes, and what follows.
 
-use std::{io::Write as _, net::TcpStream};
+use std::{cell::RefCell, io::Write as _, net::TcpStream};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -348,22 +348,23 @@ async fn when_all_places_for_pictures_are_taken_it_is_503() {
     let app = Setup::new().start().await;
     let boss = app.boss();
     let small = pictures::square(1);
-    let beginnings: Vec<TcpStream> = (0..17)
-        .map(|_| {
-            let mut socket = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).unwrap();
-            let head = "POST /onboard/U1/pictures HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nAuthorization: Bearer";
-            socket.write_all(format!("{head} {}\r\n\r\n", boss.token).as_bytes()).unwrap();
-            socket
-        })
-        .collect();
+    let begin = || {
+        let mut socket = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).unwrap();
+        let head =
+            "POST /onboard/U1/pictures HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nAuthorization: Bearer";
+        socket.write_all(format!("{head} {}\r\n\r\n", boss.token).as_bytes()).unwrap();
+        socket
+    };
+    let unfinished = RefCell::new(Vec::new());
 
     app.until("all places are taken", async || {
+        unfinished.borrow_mut().push(begin());
         let (status, body) = boss.call("POST", "/onboard/U1/pictures", small.clone()).await;
         status == 503 && body["error"] == "busy"
     })
     .await;
 
-    drop(beginnings);
+    assert!(unfinished.take().len() >= 17);
     app.until("places are free", async || {
         boss.call("POST", "/onboard/U1/pictures", small.clone()).await.0 == 201
     })
