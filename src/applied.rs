@@ -128,6 +128,8 @@ pub enum Change {
     Ended(Part, Ended),
     /// No preset wants anything of a part any more: if one does again, that is a change.
     Unwanted(Part),
+    /// A part is about to be set: how it ended before is true no more.
+    Opened(Part),
     /// A picture is about to be sent.
     Sending(Sent),
     /// The picture that was about to be sent certainly did not arrive.
@@ -150,7 +152,11 @@ impl Record {
             Change::Expires(expiration) => self.expiration = expiration,
             Change::Ended(part, ended) => *self.part_mut(part) = Some(ended),
             Change::Unwanted(part) => *self.part_mut(part) = None,
-            Change::Sending(sent) => self.sent = Some(sent),
+            Change::Opened(part) => self.open(part),
+            Change::Sending(sent) => {
+                self.open(Part::Picture);
+                self.sent = Some(sent);
+            }
             Change::NotSent => self.sent = None,
             Change::Took(wanted, hash) => {
                 self.sent = None;
@@ -175,7 +181,14 @@ impl Record {
             self.emoji = Some(emoji);
             self.name = None;
             self.picture = None;
+            // From here on another hash may be a change by hand: better sent twice than taken for ours.
+            self.sent = None;
         }
+    }
+
+    /// How often a part failed is kept: that never counts as an ending.
+    fn open(&mut self, part: Part) {
+        self.part_mut(part).take_if(|ended| !matches!(ended.how, How::Failed(_)));
     }
 
     fn reopen(&mut self) {
@@ -321,6 +334,37 @@ mod tests {
         record.apply(Change::Took(wanted.clone(), Some("new".into())));
         assert!(record.has_picture(&wanted, &shown("new")));
         assert!(!record.has_picture(&wanted, &shown("by hand")));
+    }
+
+    #[test]
+    fn after_another_status_a_changed_hash_is_no_longer_taken_for_ours() {
+        let shown = |hash: &str| Profile { avatar_hash: Some(hash.into()), ..Profile::default() };
+        let wanted = Wanted::new("link");
+        let now = Instant::now();
+        let mut record = Record::default();
+        record.apply(saw(":tada:", now));
+        record.apply(Change::Sending(Sent { wanted: wanted.clone(), over: "old".into() }));
+
+        record.apply(saw(":tada:", now));
+        assert!(record.has_picture(&wanted, &shown("new")), "the same status again changes nothing");
+        record.apply(saw(":car:", now));
+        record.apply(saw(":tada:", now));
+
+        assert!(!record.has_picture(&wanted, &shown("by hand")));
+    }
+
+    #[test]
+    fn a_part_that_is_about_to_be_set_does_not_stand_and_its_failures_count_on() {
+        let mut record = Record::default();
+        let tokens = Tokens::new();
+        record.apply(ended(Part::Name, "Ann", How::Applied));
+        record.apply(ended(Part::Picture, "link", How::Failed(2)));
+
+        record.apply(Change::Opened(Part::Name));
+        record.apply(Change::Sending(Sent { wanted: Wanted::new("link"), over: "old".into() }));
+
+        assert!(!record.stands(Part::Name, &Wanted::new("Ann"), &tokens));
+        assert_eq!(record.failures(Part::Picture, &Wanted::new("link")), 2);
     }
 
     #[test]

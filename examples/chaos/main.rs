@@ -1,72 +1,116 @@
-//! Many simulated lives of the service, each with its own faults.
+//! Many lives of the service, each with its own faults.
 //!
-//! `cargo run --release --example chaos -- --seeds 1000` runs the seeds 0 to 999; `--seed 17 --log` repeats one with its log.
+//! `cargo run --release --example chaos -- --seeds 1000` simulates the seeds 0 to 999; `--seed 17 --log` repeats one with
+//! its log. With `--process` the real binary lives them, over HTTP and in real time. `--break RULE` builds the service
+//! with a rule broken, to see that seeds fail then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod broken;
+mod process;
+mod report;
 mod simulation;
+mod truth;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+use std::{
+    path::PathBuf,
+    process::{Command as Process, ExitCode},
+};
 
-use clap::{Arg, ArgAction, Command};
-use simulation::{Broken, run};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use slog::{Drain as _, Logger, o};
 
 fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let number = |name: &str| matches.get_one::<u64>(name).copied();
+    let seeds = match (number("seed"), number("seeds")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, seeds) => 0..seeds.unwrap_or(100),
+    };
+    if let Some(name) = matches.get_one::<String>("break") {
+        return break_rule(name, seeds.end);
+    }
+    let is_loud = matches.get_flag("log");
+    if matches.get_flag("process") {
+        return match binary(&matches) {
+            Some(binary) => report::processes(&binary, seeds, is_loud),
+            None => ExitCode::FAILURE,
+        };
+    }
+    let log = if is_loud { to_stdout() } else { statusinator::logging::silent() };
+    report::simulated(seeds, &log)
+}
+
+fn command() -> Command {
     let number = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("N").value_parser(clap::value_parser!(u64)).help(help)
     };
-    let matches = Command::new("chaos")
-        .about("Lives simulated lives of the service under faults, and sees that every profile ends as its preset says")
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    Command::new("chaos")
+        .about("Lives the service's lives under faults, and sees that every profile ends as its preset says")
         .arg(number("seeds", "How many seeds, from 0 [default: 100]"))
         .arg(number("seed", "Only this seed"))
-        .arg(Arg::new("log").long("log").action(ArgAction::SetTrue).help("Prints the service's log"))
-        .arg(Arg::new("break").long("break").value_parser(["passes"]).help("Breaks a rule on purpose"))
-        .get_matches();
-    let seeds = match (matches.get_one::<u64>("seed"), matches.get_one::<u64>("seeds")) {
-        (Some(seed), _) => *seed..*seed + 1,
-        (None, seeds) => 0..*seeds.unwrap_or(&100),
-    };
-    let broken = if matches.contains_id("break") { Broken::NoPasses } else { Broken::Nothing };
-    let log = if matches.get_flag("log") { to_stdout() } else { statusinator::logging::silent() };
-    report(seeds, broken, &log)
+        .arg(flag("log", "Prints the service's log"))
+        .arg(flag("process", "Lives them with the real binary, over HTTP and in real time"))
+        .arg(
+            Arg::new("binary")
+                .long("binary")
+                .value_name("PATH")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("The binary [default: it is built]"),
+        )
+        .arg(
+            Arg::new("break")
+                .long("break")
+                .value_name("RULE")
+                .value_parser(broken::RULES.map(|rule| rule.name))
+                .help("Builds the service with this rule broken first"),
+        )
 }
 
-fn report(seeds: std::ops::Range<u64>, broken: Broken, log: &Logger) -> ExitCode {
-    let began = Instant::now();
-    let (mut failed, mut most_passes, mut simulated, mut calls) = (0, 0, 0, 0);
-    let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
-    let all = seeds.end - seeds.start;
-    for seed in seeds {
-        let outcome = run(seed, broken, log);
-        for (kind, times) in outcome.faults {
-            *faults.entry(kind).or_default() += times;
-        }
-        most_passes = most_passes.max(outcome.passes);
-        simulated += outcome.simulated_s;
-        calls += outcome.calls;
-        if let Some(failure) = outcome.failure {
-            failed += 1;
-            println!(
-                "seed {seed} failed: {failure}\n  cargo run --release --example chaos -- --seed {seed} --log"
-            );
-        }
+/// The release binary, built if none is named.
+fn binary(matches: &ArgMatches) -> Option<PathBuf> {
+    if let Some(path) = matches.get_one::<PathBuf>("binary") {
+        return Some(path.clone());
     }
-    let took = began.elapsed().as_secs_f64();
-    println!(
-        "{all} seeds, {failed} failed; {:.1} seeds a second",
-        f64::from(u32::try_from(all).unwrap_or(u32::MAX)) / took
-    );
-    println!(
-        "simulated {} hours, {calls} calls of slack; at most {most_passes} passes until every profile was right",
-        simulated / 3600
-    );
-    for (kind, times) in faults {
-        println!("  {kind:<20} {times:>8}");
-    }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let root = env!("CARGO_MANIFEST_DIR");
+    let built = Process::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--bin", "statusinator"])
+        .current_dir(root)
+        .status();
+    built
+        .is_ok_and(|status| status.success())
+        .then(|| PathBuf::from(root).join("target/release/statusinator"))
 }
 
+/// A broken rule that no seed notices would be a failure.
+fn break_rule(name: &str, seeds: u64) -> ExitCode {
+    let rule = broken::RULES.iter().find(|rule| rule.name == name).expect("clap allows no other");
+    match broken::run(rule, seeds) {
+        Ok(status) if status.success() => {
+            println!("no seed noticed that {name} is broken");
+            ExitCode::FAILURE
+        }
+        Ok(_) => {
+            println!("seeds noticed that {name} is broken");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{name} cannot be broken: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Lines with the simulated time, in seconds from the beginning.
 fn to_stdout() -> Logger {
     let decorator = slog_term::PlainSyncDecorator::new(std::io::stdout());
-    Logger::root(slog_term::FullFormat::new(decorator).use_original_order().build().fuse(), o!())
+    let began = std::sync::OnceLock::new();
+    let simulated = move |to: &mut dyn std::io::Write| {
+        let now = statusinator::clock::Instant::now();
+        write!(to, "{:11.3}", now.duration_since(*began.get_or_init(|| now)).as_secs_f64())
+    };
+    let format = slog_term::FullFormat::new(decorator).use_original_order().use_custom_timestamp(simulated);
+    Logger::root(format.build().fuse(), o!())
 }

@@ -39,8 +39,8 @@ pub enum Verdict {
 pub struct Backlog {
     config: QueueConfig,
     standby: VecDeque<Request>,
-    /// Who has a dead letter, oldest first, with the emoji in it.
-    dead_letters: VecDeque<(UserId, Emoji)>,
+    /// What lies in the dead letter queue, oldest first.
+    dead_letters: VecDeque<Held>,
     working: BTreeMap<UserId, Working>,
     put_off: PutOffs,
     looks: BTreeMap<(Cause, u64), Request>,
@@ -50,6 +50,22 @@ pub struct Backlog {
     withdrawn: Vec<RequestId>,
     /// The emoji last read of each member, and when that call began.
     read: HashMap<UserId, (Instant, Emoji)>,
+}
+
+/// What is known here of a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    request: RequestId,
+    user: UserId,
+    emoji: Emoji,
+}
+
+impl Held {
+    /// What is to be known of this request.
+    pub fn of(request: &Request) -> Self {
+        let emoji = request.hint.clone().unwrap_or_else(|| Emoji::new(""));
+        Self { request: request.id, user: request.user.clone(), emoji }
+    }
 }
 
 /// A request that has a worker.
@@ -119,8 +135,8 @@ impl Backlog {
         if let Some(request) = self.standby.iter().find(|request| request.user == *user) {
             return request.hint.as_ref();
         }
-        if let Some((_, emoji)) = self.dead_letters.iter().find(|(held, _)| held == user) {
-            return Some(emoji);
+        if let Some(held) = self.dead_letters.iter().find(|held| held.user == *user) {
+            return Some(&held.emoji);
         }
         let going_on = self.working.get(user).map(|working| &working.status);
         match going_on.or_else(|| self.put_off.get(user).map(|put_off| &put_off.status)) {
@@ -144,9 +160,8 @@ impl Backlog {
                 self.standby.push_back(request.clone());
             }
             Verdict::Diverted => {
-                self.dead_letters.retain(|(held, _)| *held != request.user);
-                let emoji = request.hint.clone().unwrap_or_else(|| Emoji::new(""));
-                self.dead_letters.push_back((request.user.clone(), emoji));
+                self.dead_letters.retain(|held| held.user != request.user);
+                self.dead_letters.push_back(Held::of(request));
             }
             Verdict::Unchanged | Verdict::Busy | Verdict::Overloaded => return verdict,
         }
@@ -174,12 +189,12 @@ impl Backlog {
     }
 
     fn has_dead_letter(&self, user: &UserId) -> bool {
-        self.dead_letters.iter().any(|(held, _)| held == user)
+        self.dead_letters.iter().any(|held| held.user == *user)
     }
 
     /// Takes note that the dead letter queue does not have what was meant for it.
     pub fn not_diverted(&mut self, user: &UserId) {
-        self.dead_letters.retain(|(held, _)| held != user);
+        self.dead_letters.retain(|held| held.user != *user);
     }
 
     /// How many dead letters should move into the empty request queue now.
@@ -188,7 +203,7 @@ impl Backlog {
     }
 
     /// Puts dead letters on standby, oldest first. `left` are those that the dead letter queue still has.
-    pub fn refill(&mut self, moved: Vec<Request>, left: Vec<(UserId, Emoji)>) {
+    pub fn refill(&mut self, moved: Vec<Request>, left: Vec<Held>) {
         self.standby.extend(moved);
         self.dead_letters = left.into();
     }
@@ -325,7 +340,7 @@ impl Backlog {
     /// Answers the request that is still being worked on.
     pub fn forget(&mut self, user: &UserId) -> Option<RequestId> {
         self.standby.retain(|request| request.user != *user);
-        self.dead_letters.retain(|(held, _)| held != user);
+        self.dead_letters.retain(|held| held.user != *user);
         self.drop_put_off(user);
         self.drop_look(user);
         self.read.remove(user);
@@ -339,7 +354,9 @@ impl Backlog {
         let working = self.working.values().map(|working| &working.request);
         let put_off = self.put_off.values().map(|put_off| &put_off.request);
         let accepted = working.chain(put_off).filter(|request| request.cause == Cause::Event);
-        accepted.chain(&self.standby).map(|request| (request.id, request.user.clone())).collect()
+        let dead_letters = self.dead_letters.iter().map(|held| (held.request, held.user.clone()));
+        let requests = accepted.chain(&self.standby).map(|request| (request.id, request.user.clone()));
+        requests.chain(dead_letters).collect()
     }
 
     /// Whether nothing waits and nothing is worked on, but for what was put off.

@@ -11,12 +11,12 @@ use actix::{Actor, Context, Handler, Message, MessageResponse, Supervised};
 use slog::{Logger, warn};
 
 use crate::{
-    domain::{Emoji, UserId},
+    domain::UserId,
     metrics::{Metric, Recorder},
     request::Request,
 };
 
-use super::{Observe, Report};
+use super::{Observe, Report, backlog::Held};
 
 /// Asks to hold a request, in place of an older one of the same member.
 #[derive(Debug, Message)]
@@ -33,8 +33,8 @@ pub struct TakeOldest(pub usize);
 pub struct Taken {
     /// The oldest, in their order.
     pub requests: Vec<Request>,
-    /// Who still has one, oldest first, with the emoji in it.
-    pub left: Vec<(UserId, Emoji)>,
+    /// What is still here, oldest first.
+    pub left: Vec<Held>,
 }
 
 /// Drops what a member has here.
@@ -90,8 +90,7 @@ impl Handler<TakeOldest> for DeadLetter {
     fn handle(&mut self, TakeOldest(most): TakeOldest, _ctx: &mut Self::Context) -> Taken {
         let requests = self.requests.drain(..most.min(self.requests.len())).collect();
         self.record();
-        let emoji = |request: &Request| request.hint.clone().unwrap_or_else(|| Emoji::new(""));
-        let left = self.requests.iter().map(|held| (held.user.clone(), emoji(held))).collect();
+        let left = self.requests.iter().map(Held::of).collect();
         Taken { requests, left }
     }
 }

@@ -116,6 +116,10 @@ fn report(
         actors.insert(name.to_owned(), snapshot);
         problems.extend(of_this);
     }
+    // Who is not asked (this actor, requests) may have restarted all the same.
+    for (name, restarts) in counts {
+        actors.entry(name.to_owned()).or_insert_with(|| serde_json::json!({ "restarts": restarts }));
+    }
     let snapshot = directory.load();
     let users_broken =
         snapshot.users.is_none() && problems.iter().any(|problem| problem.contains("users.json"));

@@ -3,7 +3,7 @@
 //! Its memory lies in the state folder, one object a member, written after the fact: losing it costs calls and
 //! lets presets win once, no more. When who is looked at is decided by [`PassClock`] and [`Looks`].
 //!
-//! Receives [`Recall`], [`Remember`], [`Authorised`], [`LookAt`], [`PassDue`], [`EventsLeftOut`],
+//! Receives [`Recall`], [`Remember`], [`Intend`], [`Authorised`], [`LookAt`], [`PassDue`], [`EventsLeftOut`],
 //! [`NoPaidPlan`], [`Compare`], [`Flush`], [`Observe`]. Announces [`Look`] and [`Seen`] to `RequestQueue`.
 
 pub mod decided;
@@ -20,6 +20,7 @@ use actix::{
     SpawnHandle, Supervised, WrapFuture,
 };
 use slog::{Logger, debug, info, warn};
+use tokio::sync::oneshot;
 
 use crate::{
     applied::{self, Change, Record},
@@ -28,7 +29,7 @@ use crate::{
     domain::{Cause, RequestId, UserId},
     metrics::{Count, Recorder},
     request::Request,
-    storage::Storage,
+    storage::{Storage, StorageError},
 };
 
 use decided::Forgotten;
@@ -63,6 +64,17 @@ pub struct Recall {
 #[rtype(result = "()")]
 pub struct Remember {
     /// Of whom.
+    pub user: UserId,
+    /// What.
+    pub change: Change,
+}
+
+/// A part of a member's profile is about to be set. Answers once memory is durable that does not hold the part for as it
+/// was before: else a crash could leave it believing so.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), StorageError>")]
+pub struct Intend {
+    /// Whose.
     pub user: UserId,
     /// What.
     pub change: Change,
@@ -176,6 +188,8 @@ pub struct Reconciler {
     /// Whose is being written.
     writing: Option<BTreeSet<UserId>>,
     forgotten: Forgotten,
+    /// Who waits until what is dirty now is durable.
+    waiting: Vec<oneshot::Sender<Result<(), StorageError>>>,
     write_problem: Option<String>,
     passes: PassClock,
     looks: Looks,
@@ -195,6 +209,7 @@ impl Reconciler {
             dirty: BTreeSet::new(),
             writing: None,
             forgotten: Forgotten::default(),
+            waiting: Vec::new(),
             write_problem: None,
             looks: Looks::default(),
             pages: None,
@@ -291,6 +306,16 @@ impl Handler<Remember> for Reconciler {
     fn handle(&mut self, Remember { user, change }: Remember, ctx: &mut Self::Context) {
         self.learn(&user, change, ctx);
         self.go_on(ctx);
+    }
+}
+
+impl Handler<Intend> for Reconciler {
+    type Result = ResponseActFuture<Self, Result<(), StorageError>>;
+
+    fn handle(&mut self, Intend { user, change }: Intend, ctx: &mut Self::Context) -> Self::Result {
+        self.learn(&user, change, ctx);
+        let durable = self.durable(user, ctx);
+        Box::pin(durable.into_actor(self))
     }
 }
 

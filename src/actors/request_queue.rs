@@ -156,7 +156,11 @@ impl RequestQueue {
     fn work_on(&mut self, request: Request, cancel: request::Cancel, ctx: &mut Context<Self>) {
         let user = request.user.clone();
         let queue = ctx.address();
-        let life = actix::spawn(request::run(request, self.parts.world.clone(), cancel));
+        let (world, restarts) = (self.parts.world.clone(), self.parts.restarts.clone());
+        let life = actix::spawn(async move {
+            restarts.suffer("request");
+            request::run(request, world, cancel).await
+        });
         let worker = actix::spawn({
             let user = user.clone();
             async move {

@@ -61,12 +61,14 @@ impl Restarts {
         self.0.borrow_mut().on_restart = Some(Rc::new(Box::new(listener)));
     }
 
-    /// Makes the actor panic when it is next polled: for simulations, which must see that everything bears it.
+    /// Makes the actor (or the next `request`) panic when it is next polled: for simulations and tests, which must
+    /// see that everything bears it.
     pub fn sabotage(&self, actor: &'static str) {
         self.0.borrow_mut().sabotaged.insert(actor);
     }
 
-    fn suffer(&self, actor: &'static str) {
+    /// Panics if that was asked for.
+    pub(super) fn suffer(&self, actor: &'static str) {
         let is_sabotaged = self.0.borrow_mut().sabotaged.remove(actor);
         if is_sabotaged {
             std::panic::resume_unwind(Box::new("sabotaged"));

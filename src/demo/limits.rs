@@ -8,16 +8,27 @@ use std::{
 use crate::{clock::Instant, domain::UserId};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Calls that were sent so shortly after `ratelimited` was said were on their way: their sender cannot have heard.
+const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// The calls of the last minute.
 #[derive(Debug, Default)]
 pub struct Windows {
     calls: Vec<Counted>,
     writes: Vec<(Instant, String, UserId)>,
-    /// Methods that were answered `ratelimited`, and until when nobody may call them.
-    resting: BTreeMap<String, Instant>,
+    /// Methods that were answered `ratelimited`: when, and until when nobody may call them.
+    resting: BTreeMap<String, (Instant, Instant)>,
     /// Whether limits are off.
     pub are_off: bool,
+}
+
+/// A call that was one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany {
+    /// The seconds to wait.
+    pub retry_after: u64,
+    /// Whether the caller could have known.
+    pub is_fault: bool,
 }
 
 #[derive(Debug)]
@@ -40,17 +51,27 @@ pub fn tier(method: &str) -> Option<usize> {
 
 impl Windows {
     /// The method was answered `ratelimited`: for so long nobody may call it.
-    pub fn rest(&mut self, method: &str, until: Instant) {
-        self.resting.insert(method.to_owned(), until);
+    pub fn rest(&mut self, method: &str, now: Instant, until: Instant) {
+        self.resting.insert(method.to_owned(), (now, until));
     }
 
-    /// Counts a call. `Err` has the seconds to wait when it is one too many.
-    pub fn count(&mut self, method: &str, write: Option<(&str, &UserId)>, now: Instant) -> Result<(), u64> {
+    /// Counts a call that was sent at `sent` and arrives now.
+    ///
+    /// # Errors
+    /// [`TooMany`] when it is one too many.
+    pub fn count(
+        &mut self,
+        method: &str,
+        write: Option<(&str, &UserId)>,
+        sent: Instant,
+        now: Instant,
+    ) -> Result<(), TooMany> {
         if self.are_off {
             return Ok(());
         }
-        if let Some(until) = self.resting.get(method).filter(|until| **until > now) {
-            return Err(until.duration_since(now).as_secs() + 1);
+        if let Some((since, until)) = self.resting.get(method).filter(|(_, until)| *until > now) {
+            let retry_after = until.duration_since(now).as_secs() + 1;
+            return Err(TooMany { retry_after, is_fault: sent > *since + ON_THE_WAY });
         }
         self.calls.retain(|call| call.at + MINUTE > now);
         self.writes.retain(|(at, ..)| *at + MINUTE > now);
@@ -75,6 +96,7 @@ impl Windows {
     }
 }
 
-fn wait(oldest: Option<Instant>, now: Instant) -> u64 {
-    oldest.map_or(1, |at| (at + MINUTE).saturating_duration_since(now).as_secs() + 1)
+fn wait(oldest: Option<Instant>, now: Instant) -> TooMany {
+    let retry_after = oldest.map_or(1, |at| (at + MINUTE).saturating_duration_since(now).as_secs() + 1);
+    TooMany { retry_after, is_fault: true }
 }

@@ -36,6 +36,18 @@ impl Server {
         slack: &SimulatedSlack,
         more: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static,
     ) -> std::io::Result<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), slack, more)
+    }
+
+    /// Listens there: port 0 is any free one.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
+    pub fn start_at(
+        address: SocketAddr,
+        slack: &SimulatedSlack,
+        more: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static,
+    ) -> std::io::Result<Self> {
         let state = Data::new(slack.clone());
         let server = HttpServer::new(move || {
             App::new()
@@ -48,7 +60,7 @@ impl Server {
                 .route("/openid/connect/authorize", web::post().to(sign_in::answer))
                 .configure(more.clone())
         });
-        let server = server.workers(1).disable_signals().shutdown_timeout(1).bind("127.0.0.1:0")?;
+        let server = server.workers(1).disable_signals().shutdown_timeout(1).bind(address)?;
         let address = server.addrs().first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
         slack.lock().app.issuer = format!("http://{address}");
         let server = server.run();
@@ -90,14 +102,14 @@ async fn api(
             return cut_off();
         }
         Some(Effect::LostAnswer) => {
-            slack.answer(&call);
+            slack.answer(&call, at);
             slack.note(&call, at, None);
             return cut_off();
         }
         _ => {}
     }
     let answer =
-        effect.as_ref().and_then(SimulatedSlack::fault_answer).unwrap_or_else(|| slack.answer(&call));
+        effect.as_ref().and_then(SimulatedSlack::fault_answer).unwrap_or_else(|| slack.answer(&call, at));
     slack.note(&call, at, Some(&answer));
     let slow = match effect {
         Some(Effect::SlowBody(wait)) => Some(wait),

@@ -185,14 +185,15 @@ impl SimulatedSlack {
         let about = workspace.whom(request);
         let effect = Fault::take(&mut workspace.faults, &request.method, about.as_ref());
         if let Some(Effect::RateLimited(Some(seconds))) = effect {
-            workspace.windows.rest(&request.method, Instant::now() + Duration::from_secs(seconds));
+            let now = Instant::now();
+            workspace.windows.rest(&request.method, now, now + Duration::from_secs(seconds));
         }
         effect
     }
 
-    /// Answers a call as real Slack would.
-    pub fn answer(&self, request: &ApiRequest) -> ApiResponse {
-        self.lock().answer(request, Instant::now(), self.clock.unix())
+    /// Answers a call that was sent then as real Slack would.
+    pub fn answer(&self, request: &ApiRequest, sent: Instant) -> ApiResponse {
+        self.lock().answer(request, sent, Instant::now(), self.clock.unix())
     }
 
     /// The answer that a fault gives without anything being done.

@@ -45,30 +45,40 @@ impl Stage {
     /// # Errors
     /// When the service does not answer as it should.
     pub async fn authorise(&self, user: &UserId) -> anyhow::Result<()> {
-        let install = format!("{}/slack/install", self.base);
-        let answer = self.client.get(install).send().await.map_err(|error| anyhow::anyhow!("{error}"))?;
-        let header =
-            |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let location: Url = header("location").context("no redirection to the consent page")?.parse()?;
-        let cookie = header("set-cookie").context("no cookie")?;
-        let find = |name: &str| {
-            location.query_pairs().find(|(key, _)| key == name).map(|(_, text)| text.into_owned())
-        };
-        let redirect_uri = find("redirect_uri").context("no redirect_uri")?;
-        let code = self
-            .slack
-            .allow(user, &USER_SCOPES.map(str::to_owned), &redirect_uri)
-            .context("refused by slack")?;
-        let mut back: Url = redirect_uri.parse()?;
-        back.query_pairs_mut()
-            .append_pair("code", &code)
-            .append_pair("state", &find("state").context("no state")?);
-        let cookie = cookie.split(';').next().unwrap_or_default();
-        let answer = self.client.get(back.as_str()).insert_header(("Cookie", cookie)).send().await;
-        let answer = answer.map_err(|error| anyhow::anyhow!("{error}"))?;
-        ensure!(answer.status().is_success(), "consent ended with {}", answer.status());
-        Ok(())
+        authorise(&self.slack, &self.base, &self.client, user).await
     }
+}
+
+/// Goes a member's way through consent at the service that listens at `base`. The client must not follow redirections.
+///
+/// # Errors
+/// When the service does not answer as it should.
+pub async fn authorise(
+    slack: &SimulatedSlack,
+    base: &str,
+    client: &Client,
+    user: &UserId,
+) -> anyhow::Result<()> {
+    let install = format!("{base}/slack/install");
+    let answer = client.get(install).send().await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let header =
+        |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let location: Url = header("location").context("no redirection to the consent page")?.parse()?;
+    let cookie = header("set-cookie").context("no cookie")?;
+    let find =
+        |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, text)| text.into_owned());
+    let redirect_uri = find("redirect_uri").context("no redirect_uri")?;
+    let code =
+        slack.allow(user, &USER_SCOPES.map(str::to_owned), &redirect_uri).context("refused by slack")?;
+    let mut back: Url = redirect_uri.parse()?;
+    back.query_pairs_mut()
+        .append_pair("code", &code)
+        .append_pair("state", &find("state").context("no state")?);
+    let cookie = cookie.split(';').next().unwrap_or_default();
+    let answer = client.get(back.as_str()).insert_header(("Cookie", cookie)).send().await;
+    let answer = answer.map_err(|error| anyhow::anyhow!("{error}"))?;
+    ensure!(answer.status().is_success(), "consent ended with {}", answer.status());
+    Ok(())
 }
 
 /// Runs the demo until it is interrupted, or plays the scenario once.

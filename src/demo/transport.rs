@@ -33,12 +33,13 @@ impl Transport for SimulatedSlack {
             Some(Effect::Panic) => std::panic::resume_unwind(Box::new("the transport panics")),
             Some(Effect::Cut) => return cut("the connection was cut"),
             Some(Effect::LostAnswer) => {
-                self.answer(&request);
+                self.answer(&request, at);
                 return cut("the answer was lost");
             }
             _ => {}
         }
-        let answer = effect.as_ref().and_then(Self::fault_answer).unwrap_or_else(|| self.answer(&request));
+        let answer =
+            effect.as_ref().and_then(Self::fault_answer).unwrap_or_else(|| self.answer(&request, at));
         self.note(&request, at, Some(&answer));
         if let Some(Effect::SlowBody(wait)) = effect {
             tokio::time::sleep(wait).await;

@@ -11,7 +11,7 @@ use crate::{clock::Instant, domain::UserId};
 use super::{
     access,
     calls::{ApiRequest, ApiResponse},
-    limits::tier,
+    limits::{TooMany, tier},
     sign_in,
     workspace::{Code, Grant, Workspace},
     writes,
@@ -28,8 +28,14 @@ pub(super) struct Authorised<'a> {
 pub(super) type Answer = Result<Value, String>;
 
 impl Workspace {
-    /// Answers a call that arrives now.
-    pub fn answer(&mut self, request: &ApiRequest, now: Instant, unix_now: u64) -> ApiResponse {
+    /// Answers a call that was sent at `sent` and arrives now.
+    pub fn answer(
+        &mut self,
+        request: &ApiRequest,
+        sent: Instant,
+        now: Instant,
+        unix_now: u64,
+    ) -> ApiResponse {
         if tier(&request.method).is_none() {
             return self.violation(request, "unknown_method");
         }
@@ -40,7 +46,7 @@ impl Workspace {
             return self.violation(request, code);
         }
         if matches!(request.method.as_str(), "oauth.v2.access" | "openid.connect.token") {
-            let counted = self.windows.count(&request.method, None, now);
+            let counted = self.windows.count(&request.method, None, sent, now);
             return self.limited(request, counted).unwrap_or_else(|| {
                 let answer = self.redeem(request, now).and_then(|code| match request.method.as_str() {
                     "oauth.v2.access" => Ok(self.exchange(&code)),
@@ -62,7 +68,7 @@ impl Workspace {
         let about = Self::about(request, &grant);
         let write = matches!(request.method.as_str(), "users.profile.set" | "users.setPhoto")
             .then_some((token.as_str(), &about));
-        let counted = self.windows.count(&request.method, write, now);
+        let counted = self.windows.count(&request.method, write, sent, now);
         if let Some(refused) = self.limited(request, counted) {
             return refused;
         }
@@ -79,9 +85,11 @@ impl Workspace {
         request.argument("user").and_then(|user| user.parse().ok()).unwrap_or_else(|| grant.owner.clone())
     }
 
-    fn limited(&mut self, request: &ApiRequest, counted: Result<(), u64>) -> Option<ApiResponse> {
-        let retry_after = counted.err()?;
-        self.violations.push(format!("{}: more calls than the limit allows", request.method));
+    fn limited(&mut self, request: &ApiRequest, counted: Result<(), TooMany>) -> Option<ApiResponse> {
+        let TooMany { retry_after, is_fault } = counted.err()?;
+        if is_fault {
+            self.violations.push(format!("{}: more calls than the limit allows", request.method));
+        }
         Some(ApiResponse::rate_limited(Some(retry_after)))
     }
 

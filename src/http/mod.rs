@@ -30,7 +30,7 @@ use crate::{
     actors::{
         event_listener::{AppRateLimited, Missed, Receive, Revoke},
         gatekeeper::{Admit, Confirm},
-        reconciler::Authorised,
+        reconciler::{Authorised, PassDue},
         registrar::{ForgetMember, Onboard},
         slack_client::ExchangeCode,
         storage_helper::{
@@ -54,6 +54,8 @@ use onboard::Darkroom;
 pub struct HttpState {
     /// Takes changes of members.
     pub receive: Recipient<Receive>,
+    /// Hears of events that nobody answered for in time.
+    pub pass_due: Recipient<PassDue>,
     /// Hears of members who are not in the cache.
     pub missed: Recipient<Missed>,
     /// Takes revoked tokens.
@@ -139,6 +141,7 @@ impl HttpState {
     pub fn new(config: &Config, service: &Service, recorder: Recorder, clock: Clock, log: &Logger) -> Self {
         Self {
             receive: service.listener.clone().recipient(),
+            pass_due: service.reconciler.clone().recipient(),
             missed: service.listener.clone().recipient(),
             revoke: service.listener.clone().recipient(),
             rate_limited: service.listener.clone().recipient(),

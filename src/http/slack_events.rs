@@ -15,7 +15,10 @@ use secrecy::ExposeSecret as _;
 use slog::{debug, info, warn};
 
 use crate::{
-    actors::event_listener::{Answer, AppRateLimited, Ignored, Missed, Receive, Revoke, Revoked},
+    actors::{
+        event_listener::{Answer, AppRateLimited, Ignored, Missed, Receive, Revoke, Revoked},
+        reconciler::PassDue,
+    },
     clock,
     domain::{Emoji, RequestId},
     logging::escape,
@@ -182,7 +185,11 @@ async fn on_change(
         received: signed.received,
     };
     let received = tokio::time::timeout(PATIENCE, state.receive.send(event.clone())).await;
-    let answer = received.map_err(|_| ApiError::Unanswered)??;
+    let Ok(Ok(answer)) = received else {
+        // Slack may have given up before the listener has time again.
+        state.pass_due.do_send(PassDue);
+        return Err(ApiError::Unanswered);
+    };
     log(&event, answer, state);
     let count = match answer {
         Answer::Queued => Count::EventAccepted,

@@ -4,7 +4,7 @@ use slog::{debug, error, info, warn};
 
 use crate::{
     actors::{
-        reconciler::FIRST_LOOK_AFTER_FAILURE,
+        reconciler::{FIRST_LOOK_AFTER_FAILURE, Intend},
         slack_client::{SetName, SetPhoto},
         storage_helper::{GetPicture, PictureError, RemoveToken, Which},
     },
@@ -107,8 +107,8 @@ impl Life {
             ));
         }
         let Some(token) = keyring.token(Part::Name) else { return Outcome::Skipped };
-        if self.is_over() {
-            return Outcome::Suspended;
+        if let Err(outcome) = self.intend(Change::Opened(Part::Name)).await {
+            return outcome;
         }
         let set = SetName {
             user: self.request.user.clone(),
@@ -135,11 +135,12 @@ impl Life {
             Ok(Err(error)) => return Outcome::Refused(error.to_string()),
             Err(_) => return Outcome::Stumbled("the read was interrupted by a restart".into()),
         };
-        if self.is_over() {
-            return Outcome::Suspended;
-        }
-        if let Some(over) = profile.avatar_hash.clone() {
-            self.remember(Change::Sending(Sent { wanted: wanted.clone(), over }));
+        let sending = match profile.avatar_hash.clone() {
+            Some(over) => Change::Sending(Sent { wanted: wanted.clone(), over }),
+            None => Change::Opened(Part::Picture),
+        };
+        if let Err(outcome) = self.intend(sending).await {
+            return outcome;
         }
         let (user, caller) = (self.request.user.clone(), self.request.caller());
         let set = SetPhoto { user, token: token.clone(), picture, caller };
@@ -154,6 +155,17 @@ impl Life {
                 }
                 Outcome::of_error(&error).with_token(token)
             }
+        }
+    }
+
+    /// Has it noted durably that a part is about to be set; `Err` is how the try ends if it shall not be.
+    async fn intend(&self, change: Change) -> Result<(), Outcome> {
+        let intend = Intend { user: self.request.user.clone(), change };
+        match self.world.reconciler.send(intend).await {
+            Ok(Ok(())) if self.is_over() => Err(Outcome::Suspended),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Outcome::Stumbled(error.to_string())),
+            Err(_) => Err(Outcome::Stumbled("the writing was interrupted by a restart".into())),
         }
     }
 

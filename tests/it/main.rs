@@ -11,6 +11,7 @@ mod looks;
 mod metrics;
 mod on_paused_time;
 mod onboard;
+mod panics;
 mod processes;
 mod stop;
 mod throttling;

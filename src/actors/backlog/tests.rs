@@ -162,7 +162,7 @@ proptest! {
             let room = real.room_for_dead_letters();
             if room > 0 {
                 let moved: Vec<Request> = letters.drain(..room).collect();
-                let left = letters.iter().map(|it| (it.user.clone(), it.hint.clone().unwrap())).collect();
+                let left = letters.iter().map(Held::of).collect();
                 real.refill(moved, left);
             }
             model.refill(config);

@@ -7,6 +7,7 @@ use std::{
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, ResponseActFuture, WrapFuture as _};
 use slog::{Logger, error, warn};
+use tokio::sync::oneshot;
 
 use crate::{
     actors::agenda::{self, Why},
@@ -89,6 +90,26 @@ impl Reconciler {
         }
     }
 
+    /// What is remembered of a member by now, on the disk.
+    pub(super) fn durable(
+        &mut self,
+        user: UserId,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), StorageError>> + use<> {
+        let (answer, durable) = oneshot::channel();
+        if self.writing.is_some() || self.dirty.contains(&user) {
+            // What is being written may be older.
+            self.dirty.insert(user);
+            self.waiting.push(answer);
+            self.write(ctx);
+        } else {
+            // Nobody can have gone: the other end is below.
+            let _ = answer.send(Ok(()));
+        }
+        let interrupted = || StorageError::Unavailable("the writing was interrupted by a restart".into());
+        async move { durable.await.unwrap_or_else(|_| Err(interrupted())) }
+    }
+
     /// Writes what is new, one member after the other; what is learnt meanwhile is written after that.
     pub(super) fn write(&mut self, ctx: &mut Context<Self>) {
         if self.writing.is_none() && !self.dirty.is_empty() {
@@ -107,7 +128,7 @@ impl Reconciler {
     }
 
     fn write_batch(&mut self) -> ResponseActFuture<Self, ()> {
-        let batch = std::mem::take(&mut self.dirty);
+        let (batch, waiting) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.waiting));
         let object =
             |user: &UserId| self.records.get(user).and_then(|record| serde_json::to_vec(record).ok());
         let objects: Vec<_> = batch.iter().map(|user| (Key::member(user), object(user))).collect();
@@ -124,6 +145,10 @@ impl Reconciler {
         };
         Box::pin(written.into_actor(self).map(move |written, it, ctx| {
             let batch = it.writing.take().unwrap_or_default();
+            for waits in waiting {
+                // Who asked may have gone.
+                let _ = waits.send(written.clone());
+            }
             match written {
                 Ok(()) => {
                     it.write_problem = None;
