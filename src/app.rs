@@ -4,11 +4,13 @@ use std::{fs::File, net::SocketAddr, path::Path, process::ExitCode, rc::Rc, time
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web::Data};
 use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use slog::{Logger, info, o, warn};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
+use url::Url;
 
 use crate::{
     actors::{
@@ -17,7 +19,8 @@ use crate::{
     },
     clock::Clock,
     config::{Config, StoreConfig},
-    http::{self, HttpState},
+    http::{self, HttpState, session::PageKey},
+    logging,
     metrics::Recorder,
     service::{Outside, Service},
     slack::{HttpTransport, Transport},
@@ -57,6 +60,7 @@ pub struct App {
     server: actix_web::dev::Server,
     handle: ServerHandle,
     bound: SocketAddr,
+    page_link: Option<SecretString>,
     drain_timeout: Duration,
     fatal: mpsc::UnboundedReceiver<Fatal>,
     log: Logger,
@@ -82,16 +86,23 @@ impl App {
             log.new(o!("actor" => "metrics_recorder")),
         );
         let service = Service::start(config, outside, Some(metrics), on_fatal, log).await?;
-        let (server, bound) = serve_http(config, &service, recorder, clock, log)?;
+        let state = Data::new(HttpState::new(config, &service, recorder, clock, log));
+        let (server, bound) = serve_http(config, state.clone())?;
+        let page_link = state.entrance.key.as_ref().map(|key| page_link(config, bound, key));
         info!(log, "listening"; "address" => %bound, "version" => env!("CARGO_PKG_VERSION"));
         let handle = server.handle();
         let (drain_timeout, log) = (config.drain_timeout, log.clone());
-        Ok(Self { service, server, handle, bound, drain_timeout, fatal, log, _lock: lock })
+        Ok(Self { service, server, handle, bound, page_link, drain_timeout, fatal, log, _lock: lock })
     }
 
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.bound
+    }
+
+    /// What opens the operator's page where nobody can sign in. It holds a key, so it must not be logged.
+    pub fn page_link(&self) -> Option<&SecretString> {
+        self.page_link.as_ref()
     }
 
     /// The running actors.
@@ -205,12 +216,8 @@ async fn open_vault(config: &Config, store: &dyn Storage, log: &Logger) -> Resul
 
 fn serve_http(
     config: &Config,
-    service: &Service,
-    recorder: Recorder,
-    clock: Clock,
-    log: &Logger,
+    state: Data<HttpState>,
 ) -> Result<(actix_web::dev::Server, SocketAddr), AppError> {
-    let state = Data::new(HttpState::new(config, service, recorder, clock, log));
     let server = HttpServer::new(move || WebApp::new().app_data(state.clone()).configure(http::routes))
         .workers(HTTP_WORKERS)
         .disable_signals()
@@ -223,12 +230,20 @@ fn serve_http(
     Ok((server.run(), bound))
 }
 
+fn page_link(config: &Config, bound: SocketAddr, key: &PageKey) -> SecretString {
+    let base = config.public_url.as_ref().map_or_else(|| format!("http://{bound}/"), Url::to_string);
+    format!("{}/?key={}", base.trim_end_matches('/'), key.expose()).into()
+}
+
 /// Runs the service until SIGTERM or SIGINT; a second signal stops it at once.
 ///
 /// # Errors
 /// As [`App::build`] and [`App::run`].
 pub async fn serve(config: Config, log: &Logger) -> Result<(), AppError> {
     let app = App::build(&config, log).await?;
+    if let Some(link) = app.page_link() {
+        logging::print_link(config.log.format, "the operator's page", link.expose_secret());
+    }
     let mut signals = Signals::new().context("signals cannot be heard")?;
     let mut more = Signals::new().context("signals cannot be heard")?;
     app.run(signals.next(), async {

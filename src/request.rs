@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::{
     actors::{
+        chronicler::Happened,
         reconciler::{NoPaidPlan, Recall, Reconciler, Remember},
         slack_client::{Caller, GetProfile, SlackClient},
         storage_helper::StorageHelper,
@@ -137,6 +138,8 @@ pub struct World {
     pub reconciler: Addr<Reconciler>,
     /// Hears of the reading.
     pub on_reading: Recipient<Reading>,
+    /// Hears how parts ended.
+    pub on_ended: Recipient<Happened>,
     /// Has the presets.
     pub directory: Directory,
     /// Which of a member's names is set.

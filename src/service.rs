@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::{
     actors::{
         Observe,
+        chronicler::Chronicler,
         dead_letter::DeadLetter,
         event_listener::{EventListener, EventListenerParts},
         gatekeeper::Gatekeeper,
@@ -77,6 +78,8 @@ pub struct Service {
     pub gatekeeper: Addr<Gatekeeper>,
     /// Carries out what administrators decide.
     pub registrar: Addr<Registrar>,
+    /// Remembers what happened lately.
+    pub chronicler: Addr<Chronicler>,
     /// Gathers snapshots.
     pub overseer: Addr<Overseer>,
     /// Holds the overflow.
@@ -155,6 +158,9 @@ impl Service {
             reconciler: address(&contexts.reconciler),
             slack: address(&contexts.slack),
             overseer: address(&contexts.overseer),
+            chronicler: supervision::start("chronicler", &restarts, |_| {
+                Chronicler::new(outside.clock, named("chronicler"))
+            }),
             gatekeeper: supervision::start("gatekeeper", &restarts, |_| gatekeeper),
             registrar: supervision::start("registrar", &restarts, |_| registrar),
             storage,
@@ -194,6 +200,7 @@ impl Service {
             storage: self.storage.clone(),
             reconciler: self.reconciler.clone(),
             on_reading: self.queue.clone().recipient(),
+            on_ended: self.chronicler.clone().recipient(),
             directory: self.directory.clone(),
             name_field: config.slack.name_field,
             install_link: config.install_link(),
@@ -286,6 +293,7 @@ impl Service {
             ("slack_client", self.slack.clone().recipient()),
             ("gatekeeper", self.gatekeeper.clone().recipient()),
             ("registrar", self.registrar.clone().recipient()),
+            ("chronicler", self.chronicler.clone().recipient()),
             ("reconciler", self.reconciler.clone().recipient()),
         ];
         observed.extend(self.metrics.clone().map(|metrics| ("metrics_recorder", metrics.recipient())));

@@ -2,6 +2,7 @@
 
 pub mod agenda;
 pub mod backlog;
+pub mod chronicler;
 pub mod dead_letter;
 pub mod event_listener;
 pub mod gatekeeper;

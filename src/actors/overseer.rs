@@ -103,6 +103,7 @@ fn report(
     let mut problems = Vec::new();
     let mut all_answer = true;
     for (name, answer) in answers {
+        let answers = answer.is_some();
         let Report { mut snapshot, problems: of_this } = answer.unwrap_or_else(|| {
             all_answer = false;
             Report::of(
@@ -111,6 +112,7 @@ fn report(
             )
         });
         if let Some(fields) = snapshot.as_object_mut() {
+            fields.insert("answers".into(), answers.into());
             fields.insert("restarts".into(), counts.get(name).copied().unwrap_or_default().into());
         }
         actors.insert(name.to_owned(), snapshot);

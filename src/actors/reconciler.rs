@@ -7,6 +7,7 @@
 //! [`NoPaidPlan`], [`Compare`], [`Flush`], [`Observe`]. Announces [`Look`] and [`Seen`] to `RequestQueue`.
 
 pub mod decided;
+pub mod members;
 mod memory;
 
 use std::{

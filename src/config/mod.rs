@@ -51,6 +51,11 @@ impl Config {
         Some(self.public("slack/install"))
     }
 
+    /// Whether browsers reach the service by https.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
+
     /// The public address of a path, which begins without a slash; the path alone when no address is configured.
     pub fn public(&self, path: &str) -> String {
         match &self.public_url {

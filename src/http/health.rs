@@ -44,7 +44,7 @@ pub async fn readyz(state: Data<HttpState>) -> HttpResponse {
 }
 
 /// Asks the actors how they are; those that do not answer in time are broken.
-async fn readiness(state: &HttpState) -> ReadinessReport {
+pub async fn readiness(state: &HttpState) -> ReadinessReport {
     let asked = tokio::time::timeout(PATIENCE, state.readiness.send(Readiness)).await;
     asked.ok().and_then(Result::ok).unwrap_or_else(|| ReadinessReport {
         status: "broken",

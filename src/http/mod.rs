@@ -1,5 +1,6 @@
 //! The HTTP edge: the one list of routes, and what their handlers share.
 
+pub mod assets;
 pub mod body;
 pub mod callback;
 pub mod error;
@@ -7,8 +8,11 @@ pub mod health;
 pub mod oauth;
 pub mod oauth_state;
 pub mod onboard;
+pub mod operator;
 pub mod pages;
+pub mod session;
 pub mod signature;
+pub mod signin;
 pub mod slack_events;
 
 use std::{
@@ -28,18 +32,19 @@ use url::Url;
 
 use crate::{
     actors::{
+        chronicler::Recount,
         event_listener::{AppRateLimited, Missed, Receive, Revoke},
         gatekeeper::{Admit, Confirm},
-        reconciler::{Authorised, PassDue},
+        reconciler::{Authorised, PassDue, members::TellMembers},
         registrar::{ForgetMember, Onboard},
-        slack_client::ExchangeCode,
+        slack_client::{ExchangeCode, sign_in::ExchangeSignIn},
         storage_helper::{
             PutToken,
             edits::{MissingPictures, PutPicture, ShowUsers},
         },
     },
-    clock::Clock,
-    config::Config,
+    clock::{Clock, Instant},
+    config::{Config, QueueConfig},
     directory::Directory,
     metrics::Recorder,
     presets,
@@ -49,6 +54,7 @@ use crate::{
 pub use health::{Readiness, ReadinessReport};
 use oauth_state::States;
 use onboard::Darkroom;
+use session::Entrance;
 
 /// What the handlers share; one for all workers.
 pub struct HttpState {
@@ -88,6 +94,12 @@ pub struct HttpState {
     pub put_token: Recipient<PutToken>,
     /// Looks at who authorised.
     pub authorised: Recipient<Authorised>,
+    /// Learns who signed in.
+    pub sign_in: Recipient<ExchangeSignIn>,
+    /// Recounts what happened lately.
+    pub recount: Recipient<Recount>,
+    /// Tells how the members stand.
+    pub members: Recipient<TellMembers>,
     /// Who is onboarded.
     pub directory: Directory,
     /// Takes samples.
@@ -102,6 +114,12 @@ pub struct HttpState {
     pub oauth: Option<OauthSettings>,
     /// Consents that were begun.
     pub states: States,
+    /// The way to the operator's page.
+    pub entrance: Entrance,
+    /// How much may wait and be worked on.
+    pub queue: QueueConfig,
+    /// When the service started.
+    pub started: Instant,
     /// Where it logs.
     pub log: Logger,
 }
@@ -117,6 +135,12 @@ pub struct OauthSettings {
     pub redirect_uri: String,
     /// Where consent begins.
     pub install_link: String,
+    /// Slack's sign-in page.
+    pub sign_in_url: Url,
+    /// Where Slack sends the browser back to from there.
+    pub sign_in_redirect_uri: String,
+    /// Who issues id tokens: the origin of Slack's pages.
+    pub issuer: String,
     /// Whether the public address is https, so that cookies may travel there only.
     pub is_https: bool,
 }
@@ -124,14 +148,20 @@ pub struct OauthSettings {
 impl OauthSettings {
     fn of(config: &Config) -> Option<Self> {
         let client = config.slack.client.as_ref()?;
-        let mut authorize_url = config.slack.api_url.clone();
-        authorize_url.set_path("/oauth/v2/authorize");
+        let page = |path: &str| {
+            let mut url = config.slack.api_url.clone();
+            url.set_path(path);
+            url
+        };
         Some(Self {
             client_id: client.id.clone(),
-            authorize_url,
+            authorize_url: page("/oauth/v2/authorize"),
             redirect_uri: config.public("slack/oauth/callback"),
             install_link: config.install_link()?,
-            is_https: config.public_url.as_ref().is_some_and(|url| url.scheme() == "https"),
+            sign_in_url: page("/openid/connect/authorize"),
+            sign_in_redirect_uri: config.public("signin/callback"),
+            issuer: config.slack.api_url.origin().ascii_serialization(),
+            is_https: config.is_https(),
         })
     }
 }
@@ -158,6 +188,9 @@ impl HttpState {
             exchange: service.slack.clone().recipient(),
             put_token: service.storage.clone().recipient(),
             authorised: service.reconciler.clone().recipient(),
+            sign_in: service.slack.clone().recipient(),
+            recount: service.chronicler.clone().recipient(),
+            members: service.reconciler.clone().recipient(),
             directory: service.directory.clone(),
             recorder,
             clock,
@@ -165,6 +198,9 @@ impl HttpState {
             signing_secret: config.slack.signing_secret.clone(),
             oauth: OauthSettings::of(config),
             states: States::default(),
+            entrance: Entrance::new(config.slack.client.is_some(), config.is_https()),
+            queue: config.queue,
+            started: Instant::now(),
             log: log.new(o!("actor" => "http")),
         }
     }
@@ -186,7 +222,11 @@ fn all() -> Vec<(&'static str, Method, Route)> {
         get("/healthz", web::to(health::healthz)),
         get("/readyz", web::to(health::readyz)),
         get("/metrics", web::to(health::metrics)),
-        get("/", web::to(pages::front)),
+        get("/", web::to(operator::home)),
+        get("/assets/{file}", web::to(assets::asset)),
+        get("/signin", web::to(signin::begin)),
+        get("/signin/callback", web::to(signin::callback)),
+        post("/signout", web::to(signin::sign_out)),
     ]
 }
 

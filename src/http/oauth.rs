@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    cookie::{Cookie, SameSite, time},
+    cookie::Cookie,
     http::{StatusCode, header},
     web::{Data, Query},
 };
@@ -26,22 +26,22 @@ use crate::{
     slack::{Consent, SlackError},
 };
 
-use super::{HttpState, OauthSettings, oauth_state::LIFETIME, pages::page};
+use super::{HttpState, OauthSettings, oauth_state::LIFETIME, pages::page, session};
 
 const COOKIE: &str = "statusinator_install";
 const COOKIE_PATH: &str = "/slack/oauth";
 /// What a member lets us do: set his name and picture.
 pub const USER_SCOPE: &str = "users.profile:write";
 /// Errors of `oauth.v2.access` that are the code's fault (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
-const CODE_IS_WRONG: [&str; 4] =
+pub(super) const CODE_IS_WRONG: [&str; 4] =
     ["invalid_code", "code_already_used", "code_expired", "invalid_code_verifier"];
 
 /// What Slack hands to the browser.
 #[derive(Debug, Deserialize)]
 pub struct Returned {
-    code: Option<String>,
-    state: Option<String>,
-    error: Option<String>,
+    pub(super) code: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 /// Sends the browser to Slack's consent page.
@@ -61,18 +61,12 @@ pub async fn install(state: Data<HttpState>) -> HttpResponse {
     HttpResponse::Found()
         .insert_header((header::LOCATION, url.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .cookie(cookie(oauth, nonce, time::Duration::seconds(LIFETIME.as_secs() as i64)))
+        .cookie(cookie(oauth, nonce))
         .finish()
 }
 
-fn cookie(oauth: &OauthSettings, value: String, lifetime: time::Duration) -> Cookie<'static> {
-    Cookie::build(COOKIE, value)
-        .path(COOKIE_PATH)
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(oauth.is_https)
-        .max_age(lifetime)
-        .finish()
+fn cookie(oauth: &OauthSettings, value: String) -> Cookie<'static> {
+    session::cookie(COOKIE, COOKIE_PATH, value, LIFETIME, oauth.is_https)
 }
 
 /// Takes the code that Slack gave the browser, makes a token of it, and has the member looked at.
@@ -99,7 +93,7 @@ pub async fn callback(
         },
     };
     // A cookie that cannot be removed ends by itself.
-    let _ = response.add_removal_cookie(&cookie(oauth, String::new(), time::Duration::ZERO));
+    let _ = response.add_removal_cookie(&cookie(oauth, String::new()));
     response
 }
 

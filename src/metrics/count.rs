@@ -56,7 +56,7 @@ const SAMPLES_DROPPED: Family = Family {
 };
 
 /// Actors whose restarts are counted, and the requests, which are no actors but may panic as well.
-pub const RESTARTABLE: [&str; 10] = [
+pub const RESTARTABLE: [&str; 11] = [
     "event_listener",
     "request_queue",
     "dead_letter",
@@ -64,6 +64,7 @@ pub const RESTARTABLE: [&str; 10] = [
     "slack_client",
     "gatekeeper",
     "reconciler",
+    "chronicler",
     "metrics_recorder",
     "overseer",
     "request",

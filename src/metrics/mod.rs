@@ -2,12 +2,14 @@
 
 pub mod count;
 pub mod csv_file;
+pub mod history;
 pub mod metric_name;
 pub mod recorder;
 pub mod registry;
 
 pub use count::Count;
 pub use csv_file::CsvFile;
+pub use history::{History, Spread, While};
 pub use metric_name::Metric;
 pub use recorder::{Recorder, Sample};
 pub use registry::{Registry, State};

@@ -11,7 +11,7 @@ use prometheus::proto::MetricFamily;
 
 use crate::{clock::Clock, slack::Method};
 
-use super::{Count, Metric, Registry, State};
+use super::{Count, History, Metric, Registry, State, While};
 
 /// So many samples wait to be written; more are dropped, and counted.
 const AT_MOST: usize = 65_536;
@@ -38,6 +38,7 @@ struct Shared {
     registry: Option<Registry>,
     clock: Clock,
     buffer: Mutex<Buffer>,
+    history: Mutex<History>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +50,12 @@ struct Buffer {
 impl Recorder {
     /// Records every metric but these.
     pub fn new(disabled: BTreeSet<Metric>, clock: Clock) -> Self {
-        Self(Arc::new(Shared { registry: Registry::new(&disabled).ok(), clock, buffer: Mutex::default() }))
+        Self(Arc::new(Shared {
+            registry: Registry::new(&disabled).ok(),
+            clock,
+            buffer: Mutex::default(),
+            history: Mutex::default(),
+        }))
     }
 
     fn registry(&self) -> Option<&Registry> {
@@ -107,6 +113,9 @@ impl Recorder {
 
     fn record(&self, metric: Metric, value: f64) {
         let at = self.0.clock.unix();
+        if History::has(metric) {
+            self.0.history.lock().unwrap_or_else(PoisonError::into_inner).add(metric, at, value);
+        }
         let mut buffer = self.buffer();
         if buffer.samples.len() < AT_MOST {
             buffer.samples.push(Sample { metric, at, value });
@@ -114,6 +123,17 @@ impl Recorder {
             buffer.dropped += 1;
             self.count(Count::SampleDropped);
         }
+    }
+
+    /// What was measured in the last hours: as many whiles of so many minutes each, the last of which holds now.
+    pub fn whiles(&self, count: u64, minutes: u64) -> Vec<While> {
+        let history = self.0.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.whiles(self.0.clock.unix(), count, minutes)
+    }
+
+    /// Whether a metric is recorded.
+    pub fn records(&self, metric: Metric) -> bool {
+        self.registry().is_some_and(|registry| registry.has(metric))
     }
 
     /// Takes out what was recorded, and how many samples were dropped since the last time.

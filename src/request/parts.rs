@@ -4,6 +4,7 @@ use slog::{debug, error, info, warn};
 
 use crate::{
     actors::{
+        chronicler::{Ending, Happened},
         reconciler::{FIRST_LOOK_AFTER_FAILURE, Intend},
         slack_client::{SetName, SetPhoto},
         storage_helper::{GetPicture, PictureError, RemoveToken, Which},
@@ -193,6 +194,8 @@ impl Life {
                 self.count(Count::PartNoPaidPlan);
                 self.no_paid_plan();
                 self.end(part, wanted, How::Refused(self.tokens(part, tokens).await));
+                let why = "SLACK_ADMIN_TOKEN may not set others' names on this plan; he authorises the app";
+                self.tell(part, Ending::Refused, Some(why.to_owned()));
             }
         }
         self.progress.borrow_mut().part(part).ended = true;
@@ -204,6 +207,7 @@ impl Life {
         if sent {
             self.count(Count::PartApplied);
             info!(self.log, "part applied"; "part" => part);
+            self.tell(part, Ending::Applied, None);
         } else {
             self.count(Count::PartAlreadySo);
             debug!(self.log, "part already so"; "part" => part);
@@ -212,6 +216,11 @@ impl Life {
 
     fn end(&self, part: Part, wanted: &Wanted, how: How) {
         self.remember(Change::Ended(part, Ended { wanted: wanted.clone(), how }));
+    }
+
+    fn tell(&self, part: Part, ending: Ending, why: Option<String>) {
+        let (request, user) = (self.request.id, self.request.user.clone());
+        self.world.on_ended.do_send(Happened { request, user, part, ending, why });
     }
 
     /// The tokens that a try had; without a try, those that there are.
@@ -233,13 +242,15 @@ impl Life {
             }
         };
         self.count(count);
-        warn!(self.log, "part skipped: the member has not authorised the app"; "part" => part, "todo" => todo);
+        warn!(self.log, "part skipped: the member has not authorised the app"; "part" => part, "todo" => todo.clone());
+        self.tell(part, Ending::Skipped, Some(format!("he has not authorised the app; {todo}")));
     }
 
     async fn refused(&self, part: Part, wanted: &Wanted, why: &str, tokens: Option<Tokens>) {
         self.end(part, wanted, How::Refused(self.tokens(part, tokens).await));
         self.count(Count::PartRefused);
         warn!(self.log, "part refused"; "part" => part, "error" => escape(why), "todo" => advice(why));
+        self.tell(part, Ending::Refused, Some(format!("{}; {}", escape(why), advice(why))));
     }
 
     async fn wait(&self, part: Part, wanted: &Wanted, until: Instant, slack_said: bool) -> Option<Instant> {
@@ -277,6 +288,7 @@ impl Life {
         self.progress.borrow_mut().part(part).ended = true;
         error!(self.log, "part failed"; "part" => part, "error" => escape(why), "failures" => times,
             "todo" => format!("nothing yet: he is looked at again, first after {} s", FIRST_LOOK_AFTER_FAILURE.as_secs()));
+        self.tell(part, Ending::Failed, Some(format!("{}; he is looked at again by itself", escape(why))));
     }
 
     /// A dead token of the member's leaves the vault; then the next token, or none, has its turn.

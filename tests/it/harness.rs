@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -9,6 +10,7 @@ use std::{
 use actix::Addr;
 use awc::Client;
 use bytes::Bytes;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use statusinator::{
     actors::Observe,
@@ -28,6 +30,8 @@ use uuid::Uuid;
 
 pub const SECRET: &str = "signing-secret";
 pub const TEAM: &str = "T0TEST";
+/// Where the service says that it can be reached; nobody listens there.
+const PUBLIC: &str = "http://127.0.0.1:9";
 
 pub fn user(id: &str) -> UserId {
     id.parse().unwrap()
@@ -38,6 +42,9 @@ pub struct Setup {
     pub queue: QueueConfig,
     pub paid_plan: bool,
     pub has_admin: bool,
+    pub has_client: bool,
+    /// Where it listens and says that it can be reached; any free port, and elsewhere, if not told.
+    pub address: Option<SocketAddr>,
     pub interval: Option<Duration>,
     pub folder: TempDir,
     /// Another application's store, instead of one of its own.
@@ -56,6 +63,8 @@ impl Setup {
             queue: QueueConfig { capacity: 10, dead_letter_capacity: 10, workers: 4 },
             paid_plan: false,
             has_admin: false,
+            has_client: true,
+            address: None,
             interval: None,
             folder: tempfile::tempdir().unwrap(),
             store: None,
@@ -89,6 +98,12 @@ impl Setup {
     pub fn admin(mut self, paid_plan: bool) -> Self {
         self.has_admin = true;
         self.paid_plan = paid_plan;
+        self
+    }
+
+    /// Nobody can authorise or sign in.
+    pub fn without_client(mut self) -> Self {
+        self.has_client = false;
         self
     }
 
@@ -130,19 +145,25 @@ impl Setup {
             write_users(&data_dir, &self.users);
         }
         let store = self.store.unwrap_or_else(|| data_dir.join("store"));
+        let plain = plain_config(&bot);
         let config = Config {
+            bind: self.address.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap()),
+            public_url: Some(
+                self.address.map_or_else(|| PUBLIC.to_owned(), |at| format!("http://{at}")).parse().unwrap(),
+            ),
             store: StoreConfig::Folder(store),
             data_dir,
             slack: SlackConfig {
                 api_url: server.api_url().parse().unwrap(),
                 admin_token: admin.map(Token::new),
-                ..plain_config(&bot).slack
+                client: plain.slack.client.filter(|_| self.has_client),
+                ..plain.slack
             },
             queue: self.queue,
             reconcile_interval: self.interval,
             metrics_disabled: self.metrics_disabled,
             drain_timeout: self.drain_timeout,
-            ..plain_config(&bot)
+            ..plain
         };
         TestApp::run(config, self.slack, server, self.folder).await
     }
@@ -193,6 +214,7 @@ pub struct TestApp {
     pub client: Client,
     pub config: Config,
     pub base: String,
+    pub page_link: Option<String>,
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     running: tokio::task::JoinHandle<Result<(), statusinator::app::AppError>>,
@@ -203,7 +225,9 @@ impl TestApp {
         let (log, lines) = logging::captured();
         let app = App::build(&config, &log).await.unwrap();
         let base = format!("http://{}", app.address());
-        slack.lock().app.redirect_urls = vec!["http://127.0.0.1:9/slack/oauth/callback".into()];
+        slack.lock().app.redirect_urls =
+            ["slack/oauth/callback", "signin/callback"].map(|path| config.public(path)).into();
+        let page_link = app.page_link().map(|link| link.expose_secret().to_owned());
         let service = app.service().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = actix::spawn(app.run(
@@ -213,7 +237,19 @@ impl TestApp {
             std::future::pending::<()>(),
         ));
         let client = Client::builder().timeout(Duration::from_secs(20)).disable_redirects().finish();
-        Self { slack, server, service, lines, client, config, base, folder, stop: Some(stop), running }
+        Self {
+            slack,
+            server,
+            service,
+            lines,
+            client,
+            config,
+            base,
+            page_link,
+            folder,
+            stop: Some(stop),
+            running,
+        }
     }
 
     /// Waits until `condition` holds; a test fails when that takes too long, not when it takes long.
