@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn a_minute_holds_what_ended_in_it() {
         let mut chronicler = chronicler();
-        for (at, ending) in [(NOW, Ending::Applied), (NOW + 19, Ending::Failed), (NOW + 20, Ending::Skipped)]
+        for (at, ending) in [(NOW, Ending::Applied), (NOW + 59, Ending::Failed), (NOW + 60, Ending::Skipped)]
         {
             chronicler.note(happened(ending), at);
         }
 
-        assert_eq!(chronicler.minutes, [(NOW, [1, 0, 0, 1]), (NOW + 20, [0, 1, 0, 0])]);
+        assert_eq!(chronicler.minutes, [(NOW, [1, 0, 0, 1]), (NOW + 60, [0, 1, 0, 0])]);
     }
 
     #[test]

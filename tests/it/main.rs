@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod api;
+mod browser;
 mod bulk;
 mod consent;
+mod demo_page;
 mod forget;
 mod harness;
 mod life;
@@ -12,6 +14,7 @@ mod metrics;
 mod on_paused_time;
 mod onboard;
 mod operator;
+mod operator_page;
 mod panics;
 mod processes;
 mod signin;

@@ -1,6 +1,6 @@
 //! What the configured tokens can do: learnt by `auth.test`, at most a minute apart until all are known to work.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use slog::{error, info};
@@ -186,16 +186,14 @@ impl SlackClient {
         }
         if let Some(skew) = self.skew.filter(|skew| *skew > SKEW_AT_MOST) {
             problems.push(format!(
-                "this machine's clock is {skew} s off slack's; signatures fail at 300 s: set the clock"
+                "this machine's clock is {skew} s off Slack's: signatures fail at 300 s; set the clock"
             ));
         }
-        let now = Instant::now();
+        let (now, unix) = (Instant::now(), self.parts.clock.unix());
         problems.extend(self.limits.pauses(now).into_iter().map(|(method, until)| {
-            format!(
-                "slack says ratelimited for {}: it rests for {} s",
-                method.name(),
-                (until - now).as_secs() + 1
-            )
+            let until = UNIX_EPOCH + Duration::from_secs(unix + (until - now).as_secs() + 1);
+            let (method, until) = (method.name(), humantime::format_rfc3339_seconds(until));
+            format!("Slack limits {method} until {until}; nothing: what needs it waits and goes on by itself")
         }));
         problems
     }

@@ -1,4 +1,6 @@
 //! The page's plots, as SVG drawn on the server. What a plot shows also stands above it in words.
+//!
+//! Elements of SVG are written with `{}`: HTML knows no empty ones there, so what is not closed swallows what follows.
 
 use maud::{Markup, html};
 
@@ -101,8 +103,8 @@ pub fn durations(
                 title { (when(n, lately)) ": " (spread(&lately.whiles[n]).len()) " " (things) ", half within "
                     (duration(10_f64.powf(half))) ", 95 of 100 within " (duration(10_f64.powf(most))) }
                 rect.range x=(number(x)) y=(number(scale.y(most))) width=(number(width)) rx="1"
-                    height=(number((scale.y(half) - scale.y(most)).max(1.0)));
-                circle.half cx=(number(x + width / 2.0)) cy=(number(scale.y(half))) r=(number(radius));
+                    height=(number((scale.y(half) - scale.y(most)).max(1.0))) {}
+                circle.half cx=(number(x + width / 2.0)) cy=(number(scale.y(half))) r=(number(radius)) {}
             }
         }
     };
@@ -114,8 +116,8 @@ pub fn durations(
 pub fn endings(lately: &Lately) -> Markup {
     let sums = lately.sums();
     let total: u32 = sums.iter().sum();
-    let told: Vec<String> =
-        Ending::ALL.iter().zip(sums).map(|(it, sum)| format!("{sum} {}", it.as_str())).collect();
+    let happened = Ending::ALL.iter().zip(sums).filter(|(_, sum)| *sum > 0);
+    let told: Vec<String> = happened.map(|(it, sum)| format!("{sum} {}", it.as_str())).collect();
     let summary = match total {
         0 => format!("No name or picture changed in the last {}.", lately.span()),
         _ => format!("Names and pictures in the last {}: {}.", lately.span(), told.join(", ")),
@@ -132,7 +134,7 @@ pub fn endings(lately: &Lately) -> Markup {
                 @for (below, ending, count) in stacked(counts) {
                     rect class=(ending.as_str()) x=(number(LEFT + step * n as f64)) width=(number(width))
                         y=(number(scale.y(f64::from(below + count))))
-                        height=(number(scale.y(0.0) - scale.y(f64::from(count))));
+                        height=(number(scale.y(0.0) - scale.y(f64::from(count)))) {}
                 }
             }
         }
@@ -173,11 +175,11 @@ pub fn queues(lately: &Lately, queue: QueueConfig) -> Markup {
         let depth = depth.unwrap_or_default() as f64;
         let (x, y) = (LEFT + step * n as f64 + side * width / 2.0, scale.y(depth));
         html! { @if depth > 0.0 {
-            rect class=(class) x=(number(x)) y=(number(y)) width=(number(width / 2.0)) height=(number(scale.y(0.0) - y));
+            rect class=(class) x=(number(x)) y=(number(y)) width=(number(width / 2.0)) height=(number(scale.y(0.0) - y)) {}
         } }
     };
     let drawing = html! {
-        line.limit x1=(LEFT) x2=(RIGHT) y1=(number(scale.y(queue.capacity as f64))) y2=(number(scale.y(queue.capacity as f64)));
+        line.limit x1=(LEFT) x2=(RIGHT) y1=(number(scale.y(queue.capacity as f64))) y2=(number(scale.y(queue.capacity as f64))) {}
         @for (n, it) in lately.whiles.iter().enumerate() {
             g {
                 title { (when(n, lately)) ": " (it.standby.unwrap_or_default()) " on standby, "
@@ -232,14 +234,14 @@ fn figure(
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ (title) ". " (summary) } {
                 @for (at, text) in &scale.ticks {
                     @let y = scale.y(*at);
-                    line.grid x1=(LEFT) x2=(RIGHT) y1=(number(y)) y2=(number(y));
+                    line.grid x1=(LEFT) x2=(RIGHT) y1=(number(y)) y2=(number(y)) {}
                     text x=(LEFT - 6.0) y=(number(y + 4.0)) text-anchor="end" { (text) }
                 }
                 @for (n, back) in [span, span * 2 / 3, span / 3, 0].into_iter().enumerate() {
                     @let x = LEFT + (RIGHT - LEFT) * n as f64 / 3.0;
                     text x=(number(x)) y=(HEIGHT - 5.0) text-anchor=(["start", "middle", "middle", "end"][n]) { (label(back)) }
                 }
-                line.axis x1=(LEFT) x2=(RIGHT) y1=(BOTTOM) y2=(BOTTOM);
+                line.axis x1=(LEFT) x2=(RIGHT) y1=(BOTTOM) y2=(BOTTOM) {}
                 @if is_empty {
                     text.empty x=((LEFT + RIGHT) / 2.0) y=((TOP + BOTTOM) / 2.0) { "nothing yet" }
                 }
@@ -248,7 +250,7 @@ fn figure(
             ul.legend {
                 @for (class, text) in legend {
                     li {
-                        svg viewBox="0 0 12 12" aria-hidden="true" { rect class=(class) width="12" height="12" rx="3"; }
+                        svg viewBox="0 0 12 12" aria-hidden="true" { rect class=(class) width="12" height="12" rx="3" {} }
                         (text)
                     }
                 }

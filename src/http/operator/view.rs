@@ -160,8 +160,8 @@ fn tile(name: &str, value: Option<u64>, of: Option<usize>) -> Markup {
                 @let level = (100 * value / (of as u64).max(1)).min(100);
                 svg class={ "gauge" (if level >= 100 { " full" } else { "" }) } viewBox="0 0 100 6" preserveAspectRatio="none"
                     aria-hidden="true" {
-                    rect.ground width="100" height="6" rx="3";
-                    rect.level width=(level) height="6" rx="3";
+                    rect.ground width="100" height="6" rx="3" {}
+                    rect.level width=(level) height="6" rx="3" {}
                 }
             }
         }
@@ -290,6 +290,7 @@ fn text(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Object(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Object(values) => {
             values.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect::<Vec<_>>().join(", ")
@@ -360,6 +361,8 @@ mod tests {
         );
         assert_eq!(shown("last_pass_began_seconds_ago", json!(null)), "<dt>Last pass began</dt><dd>–</dd>");
         assert_eq!(shown("paused", json!([])), "<dt>Paused</dt><dd>none</dd>");
+        assert_eq!(shown("paused", json!({})), "<dt>Paused</dt><dd>none</dd>");
+        assert_eq!(shown("paused", json!({ "users.list": 5 })), "<dt>Paused</dt><dd>users.list: 5</dd>");
         assert_eq!(
             shown("paused", json!(["users.list", "<b>"])),
             "<dt>Paused</dt><dd>users.list, &lt;b&gt;</dd>"
