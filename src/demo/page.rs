@@ -28,13 +28,13 @@ pub struct Watch(Arc<Mutex<Watched>>);
 #[derive(Debug, Default)]
 struct Watched {
     since: BTreeMap<UserId, Instant>,
-    install_link: String,
+    service: String,
 }
 
 impl Watch {
-    /// Tells where a member authorises the app.
-    pub fn set_install_link(&self, link: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).install_link = link;
+    /// Tells where the service is.
+    pub fn set_service(&self, address: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).service = address;
     }
 
     fn begin(&self, user: &UserId) {
@@ -45,8 +45,8 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).since.get(user).copied()
     }
 
-    fn install_link(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).install_link.clone()
+    fn service(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).service.clone()
     }
 }
 
@@ -63,6 +63,7 @@ pub fn routes(watch: &Watch) -> impl Fn(&mut ServiceConfig) + Send + Clone + 'st
 }
 
 async fn show(watch: Data<Watch>) -> HttpResponse {
+    let service = watch.service();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -78,6 +79,8 @@ async fn show(watch: Data<Watch>) -> HttpResponse {
                     h1 { "Statusinator demo" }
                     p { "Pick an emoji for a member. Slack tells Statusinator, and the name and the picture follow. This Slack is "
                         "simulated; nothing leaves your machine." }
+                    p { "How the service is doing, its " a href={ (service) "/" } { "operator's page" } " shows: sign in as "
+                        (RESIDENTS[0].name) ", who owns this workspace." }
                     div.members {
                         @for resident in &RESIDENTS {
                             section.member id=(resident.id) aria-labelledby={ "name-" (resident.id) } {
@@ -90,7 +93,7 @@ async fn show(watch: Data<Watch>) -> HttpResponse {
                                 }
                                 p.consent data-consent hidden {
                                     "Has not allowed it yet. "
-                                    a href=(watch.install_link()) { "Allow it as " (resident.name) }
+                                    a href={ (service) "/slack/install" } { "Allow it as " (resident.name) }
                                 }
                                 ol.steps data-steps aria-live="polite" {}
                             }

@@ -120,17 +120,18 @@ async fn show(folder: &TempDir, log: &Logger) -> Result<(), AppError> {
     let server = Server::start(&slack, routes).context("the simulated Slack")?;
     let user_token = slack.user_token(&RESIDENTS[0].user()?);
     let (app, stage) = build(folder.path(), &slack, &server, log).await?;
-    watch.set_install_link(format!("{}/slack/install", stage.base));
+    watch.set_service(stage.base.clone());
     let begin = async {
         for resident in RESIDENTS.iter().filter(|resident| resident.has_authorised) {
             stage.authorise(&resident.user()?).await?;
         }
         let bot_token = app_token(&slack);
         println!(
-            "\nThe demo runs; nothing leaves this machine. Ctrl-C ends it.\n\n  Page        http://{}/\n  Service     {}/\n  \
+            "\nThe demo runs; nothing leaves this machine. Ctrl-C ends it.\n\n  Page        http://{}/\n  Service     {}/ (sign in as {})\n  \
              Web API     {}\n  Bot token   {bot_token}\n  User token  {user_token}\n",
             server.address,
             stage.base,
+            RESIDENTS[0].name,
             server.api_url(),
         );
         anyhow::Ok(())
@@ -159,6 +160,9 @@ fn workspace() -> anyhow::Result<SimulatedSlack> {
     for resident in &RESIDENTS {
         slack.lock().add(&resident.user()?, resident.name);
     }
+    if let Some(owner) = slack.lock().people.get_mut(&RESIDENTS[0].user()?) {
+        owner.is_owner = true;
+    }
     Ok(slack)
 }
 
@@ -185,7 +189,8 @@ async fn build(
     // The public address must be known before the service binds it, so a free port is looked for first.
     let bind = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("a free port")?;
     let base = format!("http://{bind}");
-    slack.lock().app.redirect_urls = vec![format!("{base}/slack/oauth/callback")];
+    slack.lock().app.redirect_urls =
+        ["slack/oauth/callback", "signin/callback"].map(|path| format!("{base}/{path}")).into();
     let app = slack.lock().app.clone();
     let config = Config {
         bind,

@@ -218,6 +218,9 @@ impl Browser {
             assert_eq!(self.flaws().await, Vec::<String>::new(), "{name}{suffix}");
             let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
             assert!(self.run(beyond).await.as_i64().unwrap() <= 0, "{name}{suffix} scrolls sideways");
+            let outside = "return [...document.querySelectorAll('.card *')].filter((it) => it.getBoundingClientRect().right >\
+                it.closest('.card').getBoundingClientRect().right + 1).map((it) => it.outerHTML)";
+            assert_eq!(self.run(outside).await, json!([]), "{name}{suffix}: beyond its card");
             let paper = self.run("return getComputedStyle(document.body).backgroundColor").await;
             let numbers = paper.as_str().unwrap().split(|c: char| !c.is_ascii_digit());
             let red: u32 = numbers.flat_map(str::parse).next().unwrap();

@@ -164,6 +164,7 @@ async fn a_busy_service_shows_how_full_its_queues_are() {
     assert_eq!(browser.run(drawn).await, json!(vec![true; 6]), "all kinds of marks can be seen");
     let figures = browser.text("#figures").await;
     assert!(figures.contains("3 of 3") && figures.contains("2 of 2"), "{figures}");
+    assert!(browser.text("#problems").await.contains("Both queues are full"));
     browser.suits_everybody("operator-busy").await;
     browser.close().await;
     app.slack.let_go();

@@ -134,6 +134,7 @@ pub async fn gather(viewer: Viewer, state: &HttpState) -> Overview {
             "the page stays open, as you were one when you signed in".into(),
         )
     }));
+    problems.extend(full(&readiness, state.queue));
     problems.extend(members.iter().flat_map(|members| notes(members, install_link)));
     Overview {
         viewer,
@@ -147,6 +148,22 @@ pub async fn gather(viewer: Viewer, state: &HttpState) -> Overview {
         queue: state.queue,
         problems,
     }
+}
+
+/// Whether events are put off at present, for want of room.
+fn full(readiness: &ReadinessReport, queue: QueueConfig) -> Option<Problem> {
+    let depths = readiness.actors.get("request_queue")?;
+    let is_full = |key: &str, capacity: usize| depths[key].as_u64().is_some_and(|it| it >= capacity as u64);
+    if !is_full("standby", queue.capacity) {
+        return None;
+    }
+    let what = if is_full("dead_letters", queue.dead_letter_capacity) {
+        "both queues are full: events are turned away, and a pass makes good what they would have done"
+    } else {
+        "the request queue is full: Slack is asked to deliver again, and dead letters wait for room"
+    };
+    let todo = "nothing if it passes soon; else raise STATUSINATOR_WORKERS or STATUSINATOR_QUEUE_CAPACITY";
+    Some(Problem::note(what.into(), todo.into()))
 }
 
 /// What is wrong with members.
@@ -180,6 +197,8 @@ fn notes(members: &Members, install_link: Option<&str>) -> Vec<Problem> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::json;
+
     use super::*;
     use crate::clock::Clock;
 
@@ -209,6 +228,20 @@ mod tests {
 
         let young = lately(HOUR - 1, &chronicle);
         assert_eq!((young.endings.len(), young.endings[59], young.span()), (60, [3, 1, 0, 0], "hour"));
+    }
+
+    #[test]
+    fn a_full_queue_is_told_of_and_two_full_ones_more_so() {
+        let queue = QueueConfig { capacity: 3, dead_letter_capacity: 2, workers: 1 };
+        let told = |standby: u64, dead_letters: u64| {
+            let depths = json!({ "standby": standby, "dead_letters": dead_letters });
+            let actors = [("request_queue".to_owned(), depths)].into();
+            full(&ReadinessReport { status: "ready", actors, problems: Vec::new() }, queue).map(|it| it.what)
+        };
+
+        assert_eq!(told(2, 2), None);
+        assert!(told(3, 1).is_some_and(|what| what.starts_with("the request queue is full")));
+        assert!(told(3, 2).is_some_and(|what| what.starts_with("both queues are full")));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::overview::Lately;
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 180.0;
 /// The area within the axes.
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 56.0;
 const RIGHT: f64 = WIDTH - 6.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = HEIGHT - 22.0;
@@ -28,10 +28,10 @@ struct Scale {
 }
 
 impl Scale {
-    /// From nothing to at least this, with room above.
+    /// From nothing to at least this; half of it is a whole number, too.
     fn counts(most: f64) -> Self {
         let decade = 10_f64.powf(most.max(1.0).log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| step * decade >= most).unwrap_or(10.0);
+        let step = [1.0, 2.0, 4.0, 10.0].into_iter().find(|step| step * decade >= most).unwrap_or(10.0);
         let to = (step * decade).max(2.0);
         let ticks = [0.0, to / 2.0, to].map(|at| (at, format!("{at}")));
         Self { from: 0.0, to, ticks: ticks.into() }
@@ -189,7 +189,7 @@ pub fn queues(lately: &Lately, queue: QueueConfig) -> Markup {
             }
         }
     };
-    let legend = [("standby", "standby"), ("dead", "dead letters")];
+    let legend = [("standby", "standby"), ("dead", "dead letters"), ("limit", "room for standby")];
     figure("Queues", &summary, &scale, lately, &drawing, false, &legend)
 }
 
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_scale_of_counts_ends_at_a_round_number_that_holds_all() {
-        for (most, end) in [(0.0, 2.0), (1.0, 2.0), (3.0, 5.0), (10.0, 10.0), (11.0, 20.0), (700.0, 1_000.0)]
+        for (most, end) in [(0.0, 2.0), (1.0, 2.0), (3.0, 4.0), (10.0, 10.0), (11.0, 20.0), (700.0, 1_000.0)]
         {
             assert!((Scale::counts(most).to - end).abs() < f64::EPSILON, "{most}");
         }

@@ -220,7 +220,7 @@ fn members(overview: &Overview) -> Markup {
                 Some(members) if members.total == 0 => p.nothing { "Nobody is onboarded yet." },
                 Some(members) => {
                     table.members {
-                        thead { tr { th scope="col" { "Member" } th scope="col" { "Status" } th scope="col" { "Name" } th scope="col" { "Picture" } } }
+                        thead { tr { th scope="col" { "Member and status" } th scope="col" { "Name" } th scope="col" { "Picture" } } }
                         tbody { @for member in &members.rows { (row(member)) } }
                     }
                     @if members.rows.len() < members.total {
@@ -242,8 +242,11 @@ fn row(member: &Member) -> Markup {
     };
     html! {
         tr {
-            th scope="row" { (member.user) @if let Some(label) = &member.label { span.label { (label) } } }
-            td { @match &member.emoji { Some(emoji) => (emoji), None => span.note { "not seen yet" } } }
+            th scope="row" {
+                (member.user)
+                @if let Some(label) = &member.label { span.label { (label) } }
+                span.label { @match &member.emoji { Some(emoji) => (emoji), None => "not seen yet" } }
+            }
             (cell(member.parts[0]))
             (cell(member.parts[1]))
         }
