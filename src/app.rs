@@ -1,6 +1,14 @@
 //! Builds the service, runs it, and stops it in order.
 
-use std::{fs::File, net::SocketAddr, path::Path, process::ExitCode, rc::Rc, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web::Data};
 use anyhow::Context as _;
@@ -20,7 +28,6 @@ use crate::{
     clock::Clock,
     config::{Config, StoreConfig},
     http::{self, HttpState, session::PageKey},
-    logging,
     metrics::Recorder,
     service::{Outside, Service},
     slack::{HttpTransport, Transport},
@@ -242,7 +249,9 @@ fn page_link(config: &Config, bound: SocketAddr, key: &PageKey) -> SecretString 
 pub async fn serve(config: Config, log: &Logger) -> Result<(), AppError> {
     let app = App::build(&config, log).await?;
     if let Some(link) = app.page_link() {
-        logging::print_link(config.log.format, "the operator's page", link.expose_secret());
+        // Not through the log, whose files are exported, nor on stdout, where it could get into another line.
+        let line = format!("the operator's page: {}\n", link.expose_secret());
+        let _ = io::stderr().write_all(line.as_bytes());
     }
     let mut signals = Signals::new().context("signals cannot be heard")?;
     let mut more = Signals::new().context("signals cannot be heard")?;

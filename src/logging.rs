@@ -13,7 +13,7 @@ use std::{
     time::SystemTime,
 };
 
-use slog::{Discard, Drain, FnValue, Level, Logger, Record, info, o};
+use slog::{Discard, Drain, FnValue, Level, Logger, Record, o};
 use slog_async::OverflowStrategy;
 
 use crate::config::{LogConfig, LogFormat};
@@ -65,17 +65,6 @@ fn json<W: Write>(to: W) -> slog_json::Json<W> {
         .add_key_value(o!("level" => FnValue(|record| level_name(record.level()))))
         .add_key_value(o!("msg" => FnValue(|record| record.msg().to_string())))
         .build()
-}
-
-/// Prints a link on stdout, in its format, and nowhere else: the log's file is exported, and a link may hold a key.
-pub fn print_link(format: LogFormat, what: &str, link: &str) {
-    match format {
-        LogFormat::Term => println!("{what}: {link}"),
-        LogFormat::Json => {
-            let stdout = Mutex::new(json(io::stdout())).map(ignore_errors);
-            info!(Logger::root(stdout.ignore_res(), o!()), "{}", what; "link" => link);
-        }
-    }
 }
 
 /// The time as RFC 3339 has it, in UTC, to the millisecond.

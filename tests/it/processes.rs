@@ -23,6 +23,8 @@ const EACH: usize = 200;
 struct Process {
     child: Child,
     base: String,
+    /// What opens the operator's page.
+    page: String,
 }
 
 impl Process {
@@ -36,6 +38,7 @@ impl Process {
             .envs([("STATUSINATOR_DATA_DIR", name), ("STATUSINATOR_STORE", "file:store")])
             .env("STATUSINATOR_LOG_FORMAT", "json")
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -45,7 +48,10 @@ impl Process {
         });
         // What it says from here on is read and dropped, so that it never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, base: format!("http://{}", listening.unwrap()) }
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let page = errors.find_map(|line| Some(line.split_once("the operator's page: ")?.1.to_owned()));
+        std::thread::spawn(move || errors.for_each(|line| eprintln!("{line}")));
+        Self { child, base: format!("http://{}", listening.unwrap()), page: page.unwrap() }
     }
 }
 
@@ -92,4 +98,30 @@ async fn two_processes_on_one_folder_lose_no_onboarding() {
     assert_eq!(users.len(), 2 * EACH);
     assert!((0..2 * EACH).all(|n| users[&format!("U{n}")]["default"] == json!({ "name": format!("{n}") })));
     server.stop().await;
+}
+
+#[actix::test]
+async fn the_link_to_the_page_is_printed_and_opens_it_but_is_not_logged() {
+    let slack = SimulatedSlack::new(TEAM, false, Clock::System);
+    let server = Server::start(&slack, |_| {}).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), "one", &server, &slack.bot_token());
+    assert!(process.page.starts_with(&format!("{}/?key=", process.base)), "{}", process.page);
+
+    let client = Client::builder().disable_redirects().finish();
+    let opened = client.get(&process.page).send().await.unwrap();
+
+    assert_eq!(opened.status(), 303);
+    let key = process.page.split_once('=').unwrap().1;
+    let logged = || -> String {
+        let files = std::fs::read_dir(folder.path().join("one/logs")).unwrap();
+        files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok()).collect()
+    };
+    let written = tokio::time::timeout(Duration::from_secs(60), async {
+        while !logged().contains("listening") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(written.await.is_ok(), "{}", logged());
+    assert!(!logged().contains(key), "{}", logged());
 }
