@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
@@ -20,7 +21,7 @@ const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/axe/node_mo
 /// A phone's width, in points.
 const PHONE: u32 = 360;
 
-/// A process that is ended with the test.
+/// A process that is ended with the test, and all that it started with it: a driver leaves its browser behind.
 pub struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -28,7 +29,8 @@ pub struct Running {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program is installed");
+        let mut child =
+            command.stdout(Stdio::piped()).process_group(0).spawn().expect("the program is installed");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
@@ -46,7 +48,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let kill = format!("kill -KILL -- -{}", self.child.id());
+        let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
