@@ -48,8 +48,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let kill = format!("kill -KILL -- -{}", self.child.id());
+        let kill = format!("kill -s KILL -- -{}", self.child.id());
         let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
