@@ -28,10 +28,11 @@ use crate::{
     clock::Clock,
     config::{Config, StoreConfig},
     http::{self, HttpState, session::PageKey},
+    logging::escape,
     metrics::Recorder,
     service::{Outside, Service},
     slack::{HttpTransport, Transport},
-    storage::{LocalStorage, Storage, Stores},
+    storage::{LocalStorage, Storage, Stores, trial, trial::Unfit},
     vault::{self, Vault},
 };
 
@@ -39,6 +40,8 @@ use crate::{
 const HTTP_WORKERS: usize = 2;
 /// What a stop may take beyond the drain timeout: files are flushed, connections closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(4);
+/// The wait between two trials of a store that does not answer.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Why the service did not run, or no longer does: what the exit status tells apart.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +95,9 @@ impl App {
             clock,
             log.new(o!("actor" => "metrics_recorder")),
         );
+        if matches!(config.store, StoreConfig::Bucket(_)) {
+            actix::spawn(refuse_unfit(outside.stores.write.clone(), on_fatal.clone(), log.clone()));
+        }
         let service = Service::start(config, outside, Some(metrics), on_fatal, log).await?;
         let state = Data::new(HttpState::new(config, &service, recorder, clock, log));
         let (server, bound) = serve_http(config, state.clone())?;
@@ -201,6 +207,27 @@ async fn outside(
     let vault = open_vault(config, &*stores.read, log).await?;
     let transport: Rc<dyn Transport> = Rc::new(HttpTransport::new(&config.slack.api_url));
     Ok(Outside { transport, stores, state, vault, clock, recorder })
+}
+
+/// Ends the process if the store ignores conditions of writes; tries until it can tell.
+async fn refuse_unfit(store: Rc<dyn Storage>, on_fatal: mpsc::UnboundedSender<Fatal>, log: Logger) {
+    let mut is_told = false;
+    loop {
+        let error = match trial::conditions(&*store).await {
+            Ok(()) => return,
+            Err(Unfit::Untried(error)) => error,
+            Err(unfit) => {
+                // Nobody hears it when the process ends anyway.
+                let _ = on_fatal.send(Fatal::Misconfigured(format!("STATUSINATOR_STORE: {unfit}")));
+                return;
+            }
+        };
+        if !std::mem::replace(&mut is_told, true) {
+            warn!(log, "the store's conditional writes cannot be tried; tried again each minute";
+                "error" => escape(&error.to_string()), "todo" => "run statusinator check with the same settings");
+        }
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+    }
 }
 
 /// The vault with the configured keys, else with the key file of the data folder.

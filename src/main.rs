@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use statusinator::{
     app::{self, AppError},
     commands::{
-        health,
+        check, health,
         health::Question,
         manifest::manifest,
         onboard::{self, run::Options, screen::Screen},
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let ended = match asked(&command().get_matches()) {
         Asked::Serve(flags) => serve(flags),
         Asked::Demo { once } => actix::System::new().block_on(demo::run(once)),
+        Asked::Check(flags) => check(flags),
         Asked::Health { flags, question } => ask(flags, question),
         Asked::Manifest { public } => {
             print!("{}", manifest(&public));
@@ -45,6 +46,11 @@ fn serve(flags: Texts) -> Result<(), AppError> {
             AppError::Misconfigured(format!("STATUSINATOR_DATA_DIR: logs cannot be written: {error}"))
         })?;
     actix::System::new().block_on(app::serve(config, &log))
+}
+
+fn check(flags: Texts) -> Result<(), AppError> {
+    let config = read(&Sources::of_process(flags)).map_err(misconfigured)?;
+    actix::System::new().block_on(check::check(&config))
 }
 
 fn ask(flags: Texts, question: Question) -> Result<(), AppError> {

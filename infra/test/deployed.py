@@ -209,9 +209,9 @@ def main_job(service, slack, objects):
     print("ok: he is forgotten", flush=True)
 
 
-def serve(binary, slack, port, settings, folder):
+def all_settings(slack, port, settings, folder):
     """The environment in which the service runs: nothing of ours but what it must be told."""
-    environment = {
+    return {
         **settings,
         "PATH": os.environ["PATH"],
         "STATUSINATOR_BIND": f"127.0.0.1:{port}",
@@ -225,6 +225,28 @@ def serve(binary, slack, port, settings, folder):
         "SLACK_CLIENT_ID": slack["client_id"],
         "SLACK_CLIENT_SECRET": slack["client_secret"],
     }
+
+
+def check(binary, environment, folder):
+    """What `statusinator check` says, and its exit status."""
+    checked = subprocess.run([binary, "check"], env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+    return checked.returncode, checked.stdout + checked.stderr
+
+
+def try_check(binary, environment, folder):
+    status, told = check(binary, environment, folder)
+    assert status == 0 and told.count("ok ") == 8, told
+    print("ok: check finds nothing wrong", flush=True)
+    too_much = {"STATUSINATOR_READ_ROLE_ARN": environment["STATUSINATOR_WRITE_ROLE_ARN"]}
+    status, told = check(binary, {**environment, **too_much}, folder)
+    assert status == 1 and "FAILED  STATUSINATOR_READ_ROLE_ARN" in told and "the role may also write" in told, told
+    nobodys = {"STATUSINATOR_EXPORT_ROLE_ARN": environment["STATUSINATOR_EXPORT_ROLE_ARN"] + "-gone"}
+    status, told = check(binary, {**environment, **nobodys}, folder)
+    assert status == 1 and "correct STATUSINATOR_EXPORT_ROLE_ARN" in told, told
+    print("ok: check finds a role that may too much, and one that is not there", flush=True)
+
+
+def serve(binary, environment, folder):
     log = open(f"{folder}/service.log", "wb")
     return running(binary, "serve", environment=environment, cwd=folder, stdout=log, stderr=log)
 
@@ -259,8 +281,10 @@ def main(template, binary, simulated_slack):
             "AWS_ENDPOINT_URL_S3": aws.endpoint,
             "AWS_ENDPOINT_URL_STS": aws.endpoint,
         }
+        environment = all_settings(slack, port, settings, folder)
+        try_check(binary, environment, folder)
         try:
-            with serve(binary, slack, port, settings, folder) as process:
+            with serve(binary, environment, folder) as process:
                 wait("the service is ready", lambda: call("GET", f"{service}/readyz")[0] == 200)
                 main_job(service, slack, objects)
                 process.send_signal(signal.SIGTERM)

@@ -5,7 +5,7 @@ use url::{Url, form_urlencoded};
 use crate::http::oauth::USER_SCOPE;
 
 /// What the bot token may: read profiles, list members.
-const BOT_SCOPES: [&str; 2] = ["users:read", "users.profile:read"];
+pub const BOT_SCOPES: [&str; 2] = ["users:read", "users.profile:read"];
 /// What Slack tells the service of.
 const BOT_EVENTS: [&str; 3] = ["user_change", "tokens_revoked", "app_uninstalled"];
 /// Where a browser creates an app from a manifest.

@@ -23,6 +23,8 @@ pub enum Asked {
         /// Whether to play the scenario and end.
         once: bool,
     },
+    /// `check`, with the settings given as flags.
+    Check(Texts),
     /// `health`; with `--ready` it asks whether the service does its work.
     Health {
         /// The settings given as flags.
@@ -53,6 +55,7 @@ pub fn command() -> Command {
         .arg_required_else_help(false)
         .subcommand(serve())
         .subcommand(demo())
+        .subcommand(check())
         .subcommand(health())
         .subcommand(manifest())
         .subcommand(onboard())
@@ -80,6 +83,19 @@ fn demo() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Plays a scenario in the terminal and ends; exit status 0 only if every profile ended as its preset says"),
         )
+}
+
+fn check() -> Command {
+    let flags = SETTINGS.iter().filter(|setting| !setting.is_secret).map(flag);
+    Command::new("check")
+        .about("Tries the tokens, the store and the roles; says of each what to do if it fails")
+        .long_about(
+            "Tries both tokens and their scopes, the store, its roles, and this machine's clock against Slack's. Prints a \
+             line each: ok, or what to do. Takes the settings of serve; changes nothing but objects below check/ in the \
+             store, which it removes. Exit status 1 when something failed.",
+        )
+        .args(flags)
+        .after_help(secrets())
 }
 
 fn health() -> Command {
@@ -164,6 +180,7 @@ fn secrets() -> String {
 pub fn asked(matches: &ArgMatches) -> Asked {
     match matches.subcommand() {
         Some(("demo", demo)) => Asked::Demo { once: demo.get_flag("once") },
+        Some(("check", check)) => Asked::Check(flags(check)),
         Some(("health", health)) => Asked::Health {
             flags: flags(health),
             question: if health.get_flag("ready") { Question::Ready } else { Question::Serves },

@@ -19,4 +19,4 @@ pub use id_token::IdToken;
 pub use methods::Method;
 pub use token::{Fingerprint, Token};
 pub use transport::{Body, Call, NoAnswer, Reply, Transport};
-pub use types::{Consent, Identity, Member, MemberPage, Profile};
+pub use types::{Consent, Identity, Member, MemberPage, Profile, SKEW_AT_MOST};

@@ -4,6 +4,9 @@ use crate::domain::{Emoji, TeamId, UserId};
 
 use super::Token;
 
+/// A clock that is further off Slack's, in seconds, will soon make every signature look stale (300 s).
+pub const SKEW_AT_MOST: u64 = 150;
+
 /// A member's profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -60,6 +63,34 @@ pub struct Identity {
     pub scopes: Vec<String>,
     /// The `Date` header, unix seconds.
     pub date: Option<u64>,
+}
+
+impl Identity {
+    /// What makes the token unfit for its setting; of an admin token, `team` is the bot token's workspace.
+    pub fn unfit(&self, setting: &str, team: Option<&TeamId>) -> Option<String> {
+        if self.is_org_wide {
+            return Some(format!(
+                "{setting} is an organisation's token; one process serves one workspace: install the app on it"
+            ));
+        }
+        match team {
+            Some(team) if self.team != *team => {
+                Some(format!("{setting} belongs to workspace {}, SLACK_BOT_TOKEN to {team}", self.team))
+            }
+            Some(_) if self.is_bot => Some(format!("{setting} is a bot's token; a member's is wanted")),
+            _ => None,
+        }
+    }
+
+    /// Whether the token has this scope.
+    pub fn may(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|granted| granted == scope)
+    }
+
+    /// How many seconds a clock that shows `now` (unix seconds) is off Slack's.
+    pub fn skew(&self, now: u64) -> Option<u64> {
+        self.date.map(|date| date.abs_diff(now))
+    }
 }
 
 /// What `oauth.v2.access` gave for a code.

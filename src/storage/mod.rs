@@ -8,6 +8,7 @@ pub mod key;
 pub mod local;
 pub mod memory;
 pub mod stores;
+pub mod trial;
 pub mod users_file;
 
 use std::rc::Rc;

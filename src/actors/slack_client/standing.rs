@@ -7,11 +7,11 @@ use slog::{error, info};
 
 use crate::{
     clock::Instant,
-    domain::{Cause, RequestId, TeamId},
+    domain::{Cause, RequestId},
     logging::escape,
     metrics::Metric,
     slack::{
-        Identity, Method, SlackError, Token,
+        Identity, Method, SKEW_AT_MOST, SlackError, Token,
         limits::{Ask, Turn},
     },
 };
@@ -22,8 +22,6 @@ use super::{Admin, Known, Misconfigured, SlackClient, Standing, TokenRevived, Wo
 const TEST_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// A dead admin token is tried again so often.
 const ADMIN_TEST_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
-/// A clock that is so far off, in seconds, will soon make every signature look stale (300 s).
-const SKEW_AT_MOST: u64 = 150;
 
 impl SlackClient {
     pub(super) fn standing(&self) -> Standing {
@@ -119,10 +117,10 @@ impl SlackClient {
         }
         match identity {
             Ok(identity) => {
-                if let Some(why) = unfit(&identity, "SLACK_BOT_TOKEN", None) {
+                if let Some(why) = identity.unfit("SLACK_BOT_TOKEN", None) {
                     return self.parts.on_misconfigured.do_send(Misconfigured { why });
                 }
-                self.skew = identity.date.map(|date| date.abs_diff(self.parts.clock.unix()));
+                self.skew = identity.skew(self.parts.clock.unix());
                 self.trouble = None;
                 self.parts.on_workspace.do_send(WorkspaceKnown { team: identity.team.clone() });
                 self.bot = Known::Works(identity);
@@ -156,7 +154,7 @@ impl SlackClient {
                     Known::Works(bot) => Some(&bot.team),
                     _ => None,
                 };
-                if let Some(why) = unfit(&identity, "SLACK_ADMIN_TOKEN", team) {
+                if let Some(why) = identity.unfit("SLACK_ADMIN_TOKEN", team) {
                     return self.parts.on_misconfigured.do_send(Misconfigured { why });
                 }
                 self.admin = Known::Works(identity);
@@ -196,21 +194,5 @@ impl SlackClient {
             format!("Slack limits {method} until {until}; nothing: what needs it waits and goes on by itself")
         }));
         problems
-    }
-}
-
-/// What makes a token unfit for its setting.
-fn unfit(identity: &Identity, setting: &str, team: Option<&TeamId>) -> Option<String> {
-    if identity.is_org_wide {
-        return Some(format!(
-            "{setting} is an organisation's token; one process serves one workspace: install the app on it"
-        ));
-    }
-    match team {
-        Some(team) if identity.team != *team => {
-            Some(format!("{setting} belongs to workspace {}, SLACK_BOT_TOKEN to {team}", identity.team))
-        }
-        Some(_) if identity.is_bot => Some(format!("{setting} is a bot's token; a member's is wanted")),
-        _ => None,
     }
 }

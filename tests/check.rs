@@ -1,0 +1,176 @@
+//! `check` of the real binary, and the start on a store that is not fit, from outside.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+#[allow(dead_code)]
+#[path = "support/s3_server.rs"]
+mod s3_server;
+
+use std::{
+    collections::BTreeMap,
+    process::{Command, Output},
+};
+
+use s3_server::{BUCKET, KEY, S3Server};
+use statusinator::{
+    clock::Clock,
+    demo::{Server, SimulatedSlack},
+    domain::UserId,
+};
+use tempfile::TempDir;
+
+/// The settings of a service that lacks nothing, on a folder.
+struct Stage {
+    slack: SimulatedSlack,
+    folder: TempDir,
+    environment: BTreeMap<&'static str, String>,
+    server: Server,
+}
+
+fn boss() -> UserId {
+    "UBOSS".parse().unwrap()
+}
+
+impl Stage {
+    fn new() -> Self {
+        let slack = SimulatedSlack::new("T1", true, Clock::System);
+        slack.lock().add(&boss(), "Boss");
+        let server = Server::start(&slack, |_| {}).unwrap();
+        let environment = BTreeMap::from([
+            ("SLACK_SIGNING_SECRET", "8f742231b10e8888abcd99yyyzzz85a5".to_owned()),
+            ("SLACK_BOT_TOKEN", slack.bot_token()),
+            ("SLACK_API_URL", server.api_url()),
+            ("STATUSINATOR_BIND", "127.0.0.1:0".to_owned()),
+        ]);
+        Self { slack, folder: tempfile::tempdir().unwrap(), environment, server }
+    }
+
+    fn set(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.environment.insert(name, text.into());
+        self
+    }
+
+    fn on(self, store: &S3Server) -> Self {
+        self.set("STATUSINATOR_STORE", format!("s3://{BUCKET}"))
+            .set("AWS_REGION", "eu-central-1")
+            .set("AWS_ENDPOINT_URL_S3", format!("http://{}", store.address))
+            .set("AWS_ACCESS_KEY_ID", KEY)
+            .set("AWS_SECRET_ACCESS_KEY", "test-secret")
+    }
+
+    /// What a command of the binary says, and its exit status.
+    async fn run(&self, command: &'static str) -> (String, i32) {
+        let (folder, environment) = (self.folder.path().to_owned(), self.environment.clone());
+        let run = move || -> Output {
+            let mut binary = Command::new(env!("CARGO_BIN_EXE_statusinator"));
+            binary.arg(command).current_dir(folder).env_clear().envs(environment).output().unwrap()
+        };
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (String::from_utf8(told).unwrap(), output.status.code().unwrap())
+    }
+}
+
+/// The line about a setting.
+fn about<'a>(told: &'a str, setting: &str) -> &'a str {
+    told.lines().find(|line| line.contains(setting)).unwrap_or_else(|| panic!("{setting}: {told}"))
+}
+
+#[actix::test]
+async fn nothing_is_wrong_with_a_service_that_lacks_nothing() {
+    let stage = Stage::new();
+    let admin = stage.slack.user_token(&boss());
+    let stage = stage.set("SLACK_ADMIN_TOKEN", admin);
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 0, "{told}");
+    assert!(told.lines().all(|line| line.starts_with("ok ")) && told.lines().count() == 5, "{told}");
+    assert!(about(&told, "SLACK_BOT_TOKEN").contains("workspace T1"), "{told}");
+    assert!(about(&told, "SLACK_ADMIN_TOKEN").contains("as UBOSS"), "{told}");
+    assert!(about(&told, "STATUSINATOR_STORE").contains("nobody is onboarded yet"), "{told}");
+    assert_eq!(std::fs::read_dir(stage.folder.path().join("data/store/check")).map_or(0, Iterator::count), 0);
+    stage.server.stop().await;
+}
+
+#[actix::test]
+async fn tokens_that_are_dead_or_lack_scopes_are_named() {
+    let stage = Stage::new();
+    let poor = stage.slack.lock().grant(&boss(), true, &["users:read"]);
+    let admin = stage.slack.user_token(&boss());
+    stage.slack.revoke(&boss());
+    let stage = stage.set("SLACK_BOT_TOKEN", poor).set("SLACK_ADMIN_TOKEN", admin);
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 1, "{told}");
+    let (bot, admin) = (about(&told, "SLACK_BOT_TOKEN"), about(&told, "SLACK_ADMIN_TOKEN"));
+    assert!(bot.starts_with("FAILED"), "{told}");
+    assert!(admin.starts_with("FAILED") && admin.contains("token_revoked"), "{told}");
+    assert!(told.contains("2 of 5 checks failed"), "{told}");
+    assert!(!told.contains("xox"), "{told}");
+}
+
+#[actix::test]
+async fn a_slack_that_does_not_answer_is_named_once_a_line() {
+    let stage = Stage::new().set("SLACK_API_URL", "http://127.0.0.1:9/api/");
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 1, "{told}");
+    assert!(about(&told, "SLACK_BOT_TOKEN").contains("SLACK_API_URL"), "{told}");
+}
+
+#[actix::test]
+async fn a_damaged_users_json_is_told() {
+    let stage = Stage::new();
+    let store = stage.folder.path().join("data/store");
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::write(store.join("users.json"), "{").unwrap();
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 1, "{told}");
+    assert!(about(&told, "STATUSINATOR_STORE").contains("users.json is damaged"), "{told}");
+}
+
+#[actix::test]
+async fn a_bucket_is_tried_and_nothing_is_left_in_it() {
+    let store = S3Server::start();
+    let stage = Stage::new().on(&store);
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 0, "{told}");
+    assert!(about(&told, "STATUSINATOR_EXPORT_ROLE_ARN").contains("not set"), "{told}");
+    assert_eq!(store.count("PutObject"), 3);
+    assert!(store.lock().objects.is_empty(), "{:?}", store.lock().objects);
+}
+
+#[actix::test]
+async fn a_denied_write_names_who_may_not_what() {
+    let store = S3Server::start();
+    store.lock().denied.insert((KEY, "PutObject"));
+    let stage = Stage::new().on(&store);
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("AccessDenied for PutObject check/"), "{told}");
+    assert!(told.contains("as the plain credentials; grant it s3:PutObject there"), "{told}");
+}
+
+#[actix::test]
+async fn a_store_that_ignores_conditions_is_found_and_refused_at_the_start() {
+    let store = S3Server::start();
+    store.lock().ignores_conditions = true;
+    let stage = Stage::new().on(&store);
+
+    let (checked, failed) = stage.run("check").await;
+    let (served, refused) = stage.run("serve").await;
+
+    assert_eq!((failed, refused), (1, 2), "{checked}\n{served}");
+    for told in [checked, served] {
+        assert!(told.contains("the store ignores If-None-Match: * on a write"), "{told}");
+    }
+    assert!(store.lock().objects.is_empty(), "{:?}", store.lock().objects);
+}
