@@ -16,7 +16,7 @@ use statusinator::{
     actors::event_listener::reading::Rehydrate,
     app::App,
     clock::Clock,
-    config::{Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig},
+    config::{Config, ExportConfig, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig},
     demo::{Server, SimulatedSlack},
     domain::UserId,
     logging,
@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     let token = administrator(&slack, &boss)?;
     let server = Server::start(&slack, |_| {})?;
     let config = config(folder.path(), &server, &slack)?;
-    let app = App::build(&config, &logging::silent()).await?;
+    let app = App::build(&config, &logging::silent(), None).await?;
     let (service, base) = (app.service().clone(), format!("http://{}", app.address()));
     let (stop, stopped) = oneshot::channel::<()>();
     let running = actix::spawn(app.run(stopped, std::future::pending::<()>()));
@@ -86,6 +86,7 @@ fn config(folder: &Path, server: &Server, slack: &SimulatedSlack) -> anyhow::Res
         reconcile_interval: None,
         log: LogConfig { level: slog::Level::Info, format: LogFormat::Json },
         metrics_disabled: Default::default(),
+        export: ExportConfig { interval: Duration::from_secs(3_600), retention: None, disk_limit: 1 << 26 },
         drain_timeout: Duration::from_secs(1),
     })
 }

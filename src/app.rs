@@ -13,7 +13,7 @@ use std::{
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web::Data};
 use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use slog::{Logger, info, o, warn};
+use slog::{Logger, info, warn};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
@@ -21,17 +21,15 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    actors::{
-        metrics_recorder::{Flush, MetricsRecorder},
-        overseer::Fatal,
-    },
+    actors::{exporter::Export, overseer::Fatal},
     clock::Clock,
     config::{Config, StoreConfig},
     http::{self, HttpState, session::PageKey},
-    logging::escape,
+    logging::{LogHandle, Logs, escape},
     metrics::Recorder,
-    service::{Outside, Service},
+    service::{Files, Outside, Service},
     slack::{HttpTransport, Transport},
+    spool::{Kind, Spool},
     storage::{LocalStorage, Storage, Stores, trial, trial::Unfit},
     vault::{self, Vault},
 };
@@ -79,26 +77,21 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the folders, starts the actors and binds the address.
+    /// Opens the folders, starts the actors and binds the address. `logs` are the files of the log, if it has any.
     ///
     /// # Errors
     /// [`AppError::Misconfigured`] when a setting turns out to be wrong, [`AppError::Failed`] otherwise.
-    pub async fn build(config: &Config, log: &Logger) -> Result<Self, AppError> {
+    pub async fn build(config: &Config, log: &Logger, logs: Option<LogHandle>) -> Result<Self, AppError> {
         let lock = own(&config.data_dir)?;
+        let files = files(config, logs)?;
         let clock = Clock::System;
         let recorder = Recorder::new(config.metrics_disabled.clone(), clock);
         let outside = outside(config, recorder.clone(), clock, log).await?;
         let (on_fatal, fatal) = mpsc::unbounded_channel();
-        let metrics = MetricsRecorder::new(
-            recorder.clone(),
-            config.data_dir.join("metrics"),
-            clock,
-            log.new(o!("actor" => "metrics_recorder")),
-        );
         if matches!(config.store, StoreConfig::Bucket(_)) {
             actix::spawn(refuse_unfit(outside.stores.write.clone(), on_fatal.clone(), log.clone()));
         }
-        let service = Service::start(config, outside, Some(metrics), on_fatal, log).await?;
+        let service = Service::start(config, outside, Some(files), on_fatal, log).await?;
         let state = Data::new(HttpState::new(config, &service, recorder, clock, log));
         let (server, bound) = serve_http(config, state.clone())?;
         let page_link = state.entrance.key.as_ref().map(|key| page_link(config, bound, key));
@@ -160,16 +153,31 @@ async fn stop(service: &Service, server: ServerHandle, drain_timeout: Duration, 
             "request" => request.to_string(), "user" => user.to_string());
     }
     let close = async {
-        if let Some(metrics) = &service.metrics {
-            // An actor that is gone has nothing to write.
-            let _ = metrics.send(Flush).await;
-        }
         server.stop(false).await;
+        // The last line, before the files that hold it are exported.
+        info!(log, "stopped"; "unfinished" => left.len());
+        if let Some(keepers) = &service.keepers {
+            // An actor that is gone exports nothing; the next start does.
+            let _ = keepers.exporter.send(Export).await;
+        }
     };
     if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
-        warn!(log, "connections were cut: they did not end in time");
+        warn!(log, "the last logs and metrics were not exported in time; the next start exports them");
     }
-    info!(log, "stopped"; "unfinished" => left.len());
+}
+
+/// The files of logs and metrics; what an earlier process left of them waits for its export.
+fn files(config: &Config, logs: Option<LogHandle>) -> Result<Files, AppError> {
+    let open = || -> io::Result<Files> {
+        let metrics = Spool::open(&config.data_dir, Kind::Metrics, config.export.disk_limit)?;
+        metrics.adopt()?;
+        if let Some(logs) = &logs {
+            logs.spool.adopt()?;
+        }
+        Ok(Files { logs, metrics })
+    };
+    Ok(open()
+        .with_context(|| format!("STATUSINATOR_DATA_DIR {} cannot be used", config.data_dir.display()))?)
 }
 
 /// Makes the data folder this process's own, for as long as the file lives.
@@ -273,13 +281,20 @@ fn page_link(config: &Config, bound: SocketAddr, key: &PageKey) -> SecretString 
 ///
 /// # Errors
 /// As [`App::build`] and [`App::run`].
-pub async fn serve(config: Config, log: &Logger) -> Result<(), AppError> {
-    let app = App::build(&config, log).await?;
+pub async fn serve(config: Config, logs: &Logs) -> Result<(), AppError> {
+    let app = App::build(&config, &logs.log, Some(logs.handle.clone())).await?;
     if let Some(link) = app.page_link() {
         // Not through the log, whose files are exported, nor on stdout, where it could get into another line.
         let line = format!("the operator's page: {}\n", link.expose_secret());
         let _ = io::stderr().write_all(line.as_bytes());
     }
+    let mut usr1 = signal(SignalKind::user_defined1()).context("signals cannot be heard")?;
+    let (log, handle) = (logs.log.clone(), logs.handle.clone());
+    actix::spawn(async move {
+        while usr1.recv().await.is_some() {
+            handle.toggle_debug(&log);
+        }
+    });
     let mut signals = Signals::new().context("signals cannot be heard")?;
     let mut more = Signals::new().context("signals cannot be heard")?;
     app.run(signals.next(), async {

@@ -10,6 +10,7 @@
 //! - [`slack`], [`storage`], [`metrics`]: plain async libraries that know nothing of actors.
 //! - [`vault`], [`pictures`], [`presets`]: sealed tokens; pictures checked before they are sent; rules that presets must keep.
 //! - [`service`]: the actors, wired. [`config`], [`logging`], [`app`]: settings, logs, start and ordered stop.
+//! - [`spool`]: files of logs and metrics until their export.
 //! - [`clock`], [`chance`]: time and randomness, which a simulation holds in its hand.
 //! - [`commands`]: small commands that ask or print something and end.
 //! - [`demo`]: a simulated Slack workspace; the tests use the same.
@@ -36,5 +37,6 @@ pub mod presets;
 pub mod request;
 pub mod service;
 pub mod slack;
+pub mod spool;
 pub mod storage;
 pub mod vault;

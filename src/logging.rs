@@ -1,48 +1,98 @@
 //! Logs: to stdout for people or machines, and as JSON lines into a file.
 //!
-//! A line is filtered by its level before it is handed to the writing thread, over a bounded channel whose losses are
-//! counted and said. Values from outside pass through [`escape`]; tokens, e-mails, status texts and names never get
-//! here.
+//! A line is filtered by its level before it is handed to the writing thread ([`channel`]), over a bounded channel whose
+//! losses are counted and said. What dependencies log comes along ([`bridge`]). Values from outside pass through [`escape`];
+//! tokens, e-mails, status texts and names never get here.
+
+pub mod bridge;
+pub mod channel;
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
-    io::{self, LineWriter, Write},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
+    io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
-use slog::{Discard, Drain, FnValue, Level, Logger, Record, o};
-use slog_async::OverflowStrategy;
+use slog::{Discard, Drain, FnValue, Level, Logger, Record, info, o};
+use slog_async::AsyncGuard;
 
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    config::{LogConfig, LogFormat},
+    spool::Spool,
+};
 
-/// So many lines wait to be written; more are dropped, and their number is logged.
-const CHANNEL: usize = 8_192;
+use channel::Channel;
 
-/// Makes the root logger: stdout, and `statusinator.jsonl` below the folder. Lines are written until the guard is
-/// dropped, which waits for those that are under way.
-///
-/// # Errors
-/// When the file cannot be opened.
-pub fn start(config: LogConfig, folder: &Path) -> io::Result<(Logger, slog_async::AsyncGuard)> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let file =
-        OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join("statusinator.jsonl"))?;
+/// The running log. Lines are written until it is dropped, which waits for those that are under way.
+pub struct Logs {
+    /// The root logger.
+    pub log: Logger,
+    /// What the running service does with its log.
+    pub handle: LogHandle,
+    _guard: AsyncGuard,
+}
+
+/// What the running service does with its log, beside writing lines.
+#[derive(Debug, Clone)]
+pub struct LogHandle {
+    /// The files of it.
+    pub spool: Spool,
+    /// How lines get there.
+    pub channel: Arc<Channel>,
+    configured: Level,
+}
+
+impl LogHandle {
+    /// Switches debug lines on, or off if they are on.
+    pub fn toggle_debug(&self, log: &Logger) {
+        if self.channel.level().is_at_least(Level::Info) {
+            self.switch_to(Level::Debug);
+            info!(log, "debug lines are on; another SIGUSR1 switches them off");
+        } else {
+            // Said before the switch, so that it is heard whatever level follows.
+            info!(log, "debug lines are off");
+            let is_higher = self.configured.is_at_least(Level::Info);
+            self.switch_to(if is_higher { self.configured } else { Level::Info });
+        }
+    }
+
+    fn switch_to(&self, level: Level) {
+        self.channel.set_level(level);
+        bridge::set_level(level);
+    }
+}
+
+/// Starts the log: to stdout, and to the spool.
+pub fn start(config: LogConfig, spool: Spool) -> Logs {
     let to_stdout: Box<dyn Drain<Ok = (), Err = slog::Never> + Send> = match config.format {
         LogFormat::Json => Box::new(Mutex::new(json(io::stdout())).map(ignore_errors)),
         LogFormat::Term => Box::new(Mutex::new(term()).map(ignore_errors)),
     };
-    let both = slog::Duplicate::new(to_stdout, Mutex::new(json(LineWriter::new(file))).map(ignore_errors))
-        .ignore_res();
-    let (writing, guard) = slog_async::Async::new(both)
-        .chan_size(CHANNEL)
-        .overflow_strategy(OverflowStrategy::DropAndReport)
-        .build_with_guard();
-    let level = config.level;
-    let filtered = writing.filter(move |record| record.level().is_at_least(level));
-    Ok((Logger::root(filtered.ignore_res(), o!()), guard))
+    let to_file = Mutex::new(json(ToSpool { spool: spool.clone(), line: Vec::new() })).map(ignore_errors);
+    let both = slog::Duplicate::new(to_stdout, to_file).ignore_res();
+    let (channel, drain, guard) = Channel::start(both, config.level);
+    let log = Logger::root(drain, o!());
+    bridge::install(log.clone(), config.level);
+    Logs { log, handle: LogHandle { spool, channel, configured: config.level }, _guard: guard }
+}
+
+/// Gathers a line, which is appended whole.
+struct ToSpool {
+    spool: Spool,
+    line: Vec<u8>,
+}
+
+impl Write for ToSpool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.spool.append(&self.line);
+        self.line.clear();
+        written
+    }
 }
 
 /// A log that cannot be written must not stop the service; the other place still has the line.
@@ -125,10 +175,12 @@ pub fn captured() -> (Logger, Lines) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use slog::{info, warn};
+    use slog::warn;
 
     use super::*;
+    use crate::spool::Kind;
 
     #[test]
     fn a_line_has_its_time_level_and_message_and_then_its_values() {
@@ -153,17 +205,41 @@ mod tests {
     }
 
     #[test]
-    fn the_file_has_json_lines_from_the_level_on() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let config = LogConfig { level: Level::Info, format: LogFormat::Json };
-        let (log, guard) = start(config, folder.path())?;
+    fn the_file_has_json_lines_from_the_level_on_and_debug_lines_can_be_switched_on_and_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), Kind::Logs, 1 << 20).unwrap();
+        let logs = start(LogConfig { level: Level::Warning, format: LogFormat::Json }, spool);
+        let say = || {
+            slog::debug!(logs.log, "detail");
+            info!(logs.log, "left out");
+            warn!(logs.log, "kept");
+        };
 
-        info!(log, "kept");
-        slog::debug!(log, "left out");
-        drop((log, guard));
+        say();
+        logs.handle.toggle_debug(&logs.log);
+        say();
+        logs.handle.toggle_debug(&logs.log);
+        say();
+        drop(logs);
 
-        let text = std::fs::read_to_string(folder.path().join("statusinator.jsonl"))?;
-        assert!(text.contains(r#""msg":"kept""#) && !text.contains("left out"), "{text}");
-        Ok(())
+        let text = std::fs::read_to_string(folder.path().join("logs/statusinator.jsonl")).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let said: Vec<&str> = lines.iter().filter_map(|line| line["msg"].as_str()).collect();
+        let on = "debug lines are on; another SIGUSR1 switches them off";
+        assert_eq!(said, ["kept", on, "detail", "left out", "kept", "debug lines are off", "kept"]);
+    }
+
+    #[test]
+    fn who_logs_debug_lines_anyway_can_switch_them_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), Kind::Logs, 1 << 20).unwrap();
+        let logs = start(LogConfig { level: Level::Trace, format: LogFormat::Json }, spool);
+
+        logs.handle.toggle_debug(&logs.log);
+        assert_eq!(logs.handle.channel.level(), Level::Info);
+        logs.handle.toggle_debug(&logs.log);
+
+        assert_eq!(logs.handle.channel.level(), Level::Debug);
     }
 }

@@ -16,6 +16,7 @@ use statusinator::{
         sources::{Sources, Texts, Wrong},
     },
     demo, logging,
+    spool::{Kind, Spool},
 };
 
 fn main() -> ExitCode {
@@ -41,11 +42,11 @@ fn main() -> ExitCode {
 
 fn serve(flags: Texts) -> Result<(), AppError> {
     let config = read(&Sources::of_process(flags)).map_err(misconfigured)?;
-    let (log, _flushed_when_dropped) =
-        logging::start(config.log, &config.data_dir.join("logs")).map_err(|error| {
-            AppError::Misconfigured(format!("STATUSINATOR_DATA_DIR: logs cannot be written: {error}"))
-        })?;
-    actix::System::new().block_on(app::serve(config, &log))
+    let spool = Spool::open(&config.data_dir, Kind::Logs, config.export.disk_limit).map_err(|error| {
+        AppError::Misconfigured(format!("STATUSINATOR_DATA_DIR: logs cannot be written: {error}"))
+    })?;
+    let logs = logging::start(config.log, spool);
+    actix::System::new().block_on(app::serve(config, &logs))
 }
 
 fn check(flags: Texts) -> Result<(), AppError> {

@@ -23,6 +23,7 @@ use crate::{
         chronicler::Chronicler,
         dead_letter::DeadLetter,
         event_listener::{EventListener, EventListenerParts},
+        exporter::{Exporter, ExporterParts},
         gatekeeper::Gatekeeper,
         metrics_recorder::MetricsRecorder,
         overseer::{Fatal, Overseer},
@@ -38,9 +39,11 @@ use crate::{
     config::Config,
     directory::Directory,
     domain::{RequestId, TeamId, UserId},
+    logging::LogHandle,
     metrics::Recorder,
     request::World,
     slack::Transport,
+    spool::Spool,
     storage::{Key, Storage, Stores},
     vault::Vault,
 };
@@ -59,6 +62,23 @@ pub struct Outside {
     pub clock: Clock,
     /// Takes samples.
     pub recorder: Recorder,
+}
+
+/// Where logs and metrics wait for their export.
+pub struct Files {
+    /// The log, if it goes into files.
+    pub logs: Option<LogHandle>,
+    /// Samples.
+    pub metrics: Spool,
+}
+
+/// The actors that keep logs and metrics.
+#[derive(Clone)]
+pub struct Keepers {
+    /// Writes samples.
+    pub metrics_recorder: Addr<MetricsRecorder>,
+    /// Moves files to the store.
+    pub exporter: Addr<Exporter>,
 }
 
 /// The running actors.
@@ -84,8 +104,8 @@ pub struct Service {
     pub overseer: Addr<Overseer>,
     /// Holds the overflow.
     pub dead_letter: Addr<DeadLetter>,
-    /// Writes samples, if they are written.
-    pub metrics: Option<Addr<MetricsRecorder>>,
+    /// Keep logs and metrics, if somebody shall.
+    pub keepers: Option<Keepers>,
     /// Who is onboarded.
     pub directory: Directory,
     /// Counts restarts.
@@ -108,15 +128,15 @@ fn address<A: Actor<Context = Context<A>>>(ctx: &Context<A>) -> Addr<A> {
 }
 
 impl Service {
-    /// Starts all actors on this thread; `metrics` writes samples, unless nobody shall. `on_fatal` hears why the process
-    /// must end.
+    /// Starts all actors on this thread; logs and metrics are kept and exported if there are files for them. `on_fatal` hears
+    /// why the process must end.
     ///
     /// # Errors
     /// When the state folder cannot be read.
     pub async fn start(
         config: &Config,
         outside: Outside,
-        metrics: Option<MetricsRecorder>,
+        files: Option<Files>,
         on_fatal: mpsc::UnboundedSender<Fatal>,
         log: &Logger,
     ) -> anyhow::Result<Self> {
@@ -132,6 +152,7 @@ impl Service {
             overseer: Context::new(),
         };
         let named = |actor: &'static str| log.new(o!("actor" => actor));
+        let keepers = files.map(|files| keepers(config, files, &outside, &restarts, log));
         let storage_log = named("storage_helper");
         let helper = StorageHelper::new(
             outside.stores,
@@ -167,7 +188,7 @@ impl Service {
             dead_letter: supervision::start("dead_letter", &restarts, |_| {
                 DeadLetter::new(outside.recorder.clone(), named("dead_letter"))
             }),
-            metrics: metrics.map(|metrics| supervision::start("metrics_recorder", &restarts, |_| metrics)),
+            keepers,
             directory,
             restarts: restarts.clone(),
             is_draining: Arc::default(),
@@ -296,7 +317,10 @@ impl Service {
             ("chronicler", self.chronicler.clone().recipient()),
             ("reconciler", self.reconciler.clone().recipient()),
         ];
-        observed.extend(self.metrics.clone().map(|metrics| ("metrics_recorder", metrics.recipient())));
+        if let Some(keepers) = &self.keepers {
+            observed.push(("metrics_recorder", keepers.metrics_recorder.clone().recipient()));
+            observed.push(("exporter", keepers.exporter.clone().recipient()));
+        }
         let (directory, draining) = (self.directory.clone(), self.is_draining.clone());
         Overseer::new(
             observed,
@@ -317,6 +341,25 @@ impl Service {
         let _ = self.reconciler.send(reconciler::Flush).await;
         left
     }
+}
+
+fn keepers(config: &Config, files: Files, outside: &Outside, restarts: &Restarts, log: &Logger) -> Keepers {
+    let recorder = outside.recorder.clone();
+    let of_recorder = log.new(o!("actor" => "metrics_recorder"));
+    let metrics_recorder = supervision::start("metrics_recorder", restarts, |_| {
+        MetricsRecorder::new(recorder.clone(), files.metrics.clone(), of_recorder)
+    });
+    let exporter = Exporter::new(ExporterParts {
+        config: config.export,
+        store: outside.stores.export.clone(),
+        logs: files.logs,
+        metrics: files.metrics,
+        metrics_recorder: metrics_recorder.clone(),
+        clock: outside.clock,
+        recorder,
+        log: log.new(o!("actor" => "exporter")),
+    });
+    Keepers { metrics_recorder, exporter: supervision::start("exporter", restarts, |_| exporter) }
 }
 
 async fn read_team(state: &dyn Storage) -> anyhow::Result<Option<TeamId>> {

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use actix::{Actor, Context, Handler, Message, MessageResponse, Supervised};
-use slog::{Logger, warn};
+use slog::{Logger, debug};
 
 use crate::{
     clock::Clock,
@@ -118,7 +118,7 @@ impl Actor for Chronicler {
 
 impl Supervised for Chronicler {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
-        warn!(self.log, "restarting"; "endings" => self.endings.len());
+        debug!(self.log, "restarting"; "endings" => self.endings.len());
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use actix::{Actor, Context, Handler, Message, MessageResponse, Supervised};
-use slog::{Logger, warn};
+use slog::{Logger, debug};
 
 use crate::{
     domain::UserId,
@@ -70,7 +70,7 @@ impl Actor for DeadLetter {
 
 impl Supervised for DeadLetter {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
-        warn!(self.log, "restarting"; "waiting" => self.requests.len());
+        debug!(self.log, "restarting"; "waiting" => self.requests.len());
     }
 }
 

@@ -16,7 +16,7 @@ use actix::{
     Supervised, WrapFuture,
 };
 use serde::Serialize;
-use slog::{Logger, error, info, o, warn};
+use slog::{Logger, debug, error, info, o, warn};
 
 use crate::{
     applied::Change,
@@ -242,7 +242,7 @@ impl Supervised for EventListener {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.will_ask = false;
         self.readings.interrupted();
-        warn!(self.log, "restarting"; "onboarded" => self.users.as_ref().map_or(0, |users| users.len()));
+        debug!(self.log, "restarting"; "onboarded" => self.users.as_ref().map_or(0, |users| users.len()));
     }
 }
 

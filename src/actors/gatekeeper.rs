@@ -23,7 +23,7 @@ use futures_util::{
     future::{LocalBoxFuture, Shared},
 };
 use sha2::{Digest as _, Sha256};
-use slog::{Logger, info, o, warn};
+use slog::{Logger, debug, info, o, warn};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -308,7 +308,7 @@ impl Supervised for Gatekeeper {
         // Who waited for these was told of the restart; nobody takes note of their answers any more.
         self.tokens_under_way.0.clear();
         self.members_under_way.0.clear();
-        warn!(self.log, "restarting");
+        debug!(self.log, "restarting");
     }
 }
 

@@ -2,17 +2,17 @@
 //!
 //! Receives [`Flush`], [`Observe`].
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, time::Duration};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, Supervised, WrapFuture,
 };
-use slog::{Logger, error, info, warn};
+use slog::{Logger, debug, error, info, warn};
 
 use crate::{
-    clock::Clock,
     logging::escape,
-    metrics::{CsvFile, Recorder, Sample},
+    metrics::{Recorder, csv_rows},
+    spool::Spool,
 };
 
 use super::{Observe, Report};
@@ -27,10 +27,7 @@ pub struct Flush;
 /// The actor.
 pub struct MetricsRecorder {
     recorder: Recorder,
-    folder: PathBuf,
-    clock: Clock,
-    /// `None` until the first sample, and while another thread writes to it.
-    file: Option<CsvFile>,
+    spool: Spool,
     is_writing: bool,
     written: u64,
     lost: u64,
@@ -39,10 +36,9 @@ pub struct MetricsRecorder {
 }
 
 impl MetricsRecorder {
-    /// Writes what the recorder takes into files below the folder.
-    pub fn new(recorder: Recorder, folder: PathBuf, clock: Clock, log: Logger) -> Self {
-        let (file, problem) = (None, None);
-        Self { recorder, folder, clock, file, is_writing: false, written: 0, lost: 0, problem, log }
+    /// Writes what the recorder takes into the spool.
+    pub fn new(recorder: Recorder, spool: Spool, log: Logger) -> Self {
+        Self { recorder, spool, is_writing: false, written: 0, lost: 0, problem: None, log }
     }
 
     /// Writes on another thread, so that a slow disk holds up no actor.
@@ -53,18 +49,16 @@ impl MetricsRecorder {
             return Box::pin(actix::fut::ready(()));
         }
         self.is_writing = true;
-        let (file, folder, now) = (self.file.take(), self.folder.clone(), self.clock.unix());
+        let spool = self.spool.clone();
         let written = tokio::task::spawn_blocking(move || {
-            let result = file.map_or_else(|| CsvFile::create(&folder, now), Ok).and_then(|mut file| {
-                file.append(&samples)?;
-                Ok(file)
-            });
+            let result =
+                csv_rows::rows(&samples).map_err(io::Error::from).and_then(|rows| spool.append(&rows));
             (samples, result)
         });
         Box::pin(written.into_actor(self).map(|written, actor, _| {
             actor.is_writing = false;
             match written {
-                Ok((samples, Ok(file))) => actor.wrote(&samples, file),
+                Ok((samples, Ok(()))) => actor.wrote(samples.len()),
                 Ok((samples, Err(error))) => {
                     actor.recorder.put_back(samples);
                     actor.failed(&error.to_string());
@@ -74,9 +68,8 @@ impl MetricsRecorder {
         }))
     }
 
-    fn wrote(&mut self, samples: &[Sample], file: CsvFile) {
-        self.file = Some(file);
-        self.written += samples.len() as u64;
+    fn wrote(&mut self, samples: usize) {
+        self.written += samples as u64;
         if self.problem.take().is_some() {
             info!(self.log, "metrics can be written again");
         }
@@ -112,7 +105,7 @@ impl Actor for MetricsRecorder {
 impl Supervised for MetricsRecorder {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.is_writing = false;
-        warn!(self.log, "restarting");
+        debug!(self.log, "restarting");
     }
 }
 
@@ -143,25 +136,29 @@ impl Handler<Observe> for MetricsRecorder {
 mod tests {
     use std::collections::BTreeSet;
 
+    use actix::Addr;
+
     use super::*;
-    use crate::{logging::silent, metrics::Metric};
+    use crate::{clock::Clock, logging::silent, metrics::Metric, spool::Kind};
+
+    fn actor(folder: &tempfile::TempDir) -> (Recorder, Spool, Addr<MetricsRecorder>) {
+        let recorder = Recorder::new(BTreeSet::new(), Clock::System);
+        let spool = Spool::open(folder.path(), Kind::Metrics, 1 << 20).unwrap();
+        let actor = MetricsRecorder::new(recorder.clone(), spool.clone(), silent()).start();
+        (recorder, spool, actor)
+    }
 
     #[actix::test]
     async fn a_flush_writes_what_was_recorded_before_it() {
         let folder = tempfile::tempdir().unwrap();
-        let recorder = Recorder::new(BTreeSet::new(), Clock::System);
-        let actor =
-            MetricsRecorder::new(recorder.clone(), folder.path().join("metrics"), Clock::System, silent())
-                .start();
+        let (recorder, _, actor) = actor(&folder);
         recorder.level(Metric::OnboardedUsers, 3);
         actor.send(Flush).await.unwrap();
         recorder.level(Metric::OnboardedUsers, 4);
 
         actor.send(Flush).await.unwrap();
 
-        let files: Vec<_> = std::fs::read_dir(folder.path().join("metrics")).unwrap().collect();
-        assert_eq!(files.len(), 1);
-        let text = std::fs::read_to_string(files[0].as_ref().unwrap().path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("metrics/statusinator.csv")).unwrap();
         assert_eq!(text.matches("onboarded_users,").count(), 2);
         assert_eq!(text.matches("metric_name,").count(), 1);
     }
@@ -169,18 +166,19 @@ mod tests {
     #[actix::test]
     async fn what_cannot_be_written_is_kept_and_told() {
         let folder = tempfile::tempdir().unwrap();
-        let blocked = folder.path().join("metrics");
-        std::fs::write(&blocked, "a file where the folder should be").unwrap();
-        let recorder = Recorder::new(BTreeSet::new(), Clock::System);
-        let actor = MetricsRecorder::new(recorder.clone(), blocked.clone(), Clock::System, silent()).start();
+        let (recorder, spool, actor) = actor(&folder);
+        let blocked = folder.path().join("metrics/statusinator.csv");
+        std::fs::create_dir(&blocked).unwrap();
         recorder.level(Metric::OnboardedUsers, 3);
         actor.send(Flush).await.unwrap();
         assert_eq!(actor.send(Observe).await.unwrap().problems.len(), 1);
 
-        std::fs::remove_file(&blocked).unwrap();
+        std::fs::remove_dir(&blocked).unwrap();
         actor.send(Flush).await.unwrap();
 
         let report = actor.send(Observe).await.unwrap();
         assert_eq!((report.problems.len(), &report.snapshot["samples_written"]), (0, &serde_json::json!(1)));
+        spool.close().unwrap();
+        assert_eq!(spool.waiting().unwrap().len(), 1);
     }
 }

@@ -5,6 +5,7 @@ pub mod backlog;
 pub mod chronicler;
 pub mod dead_letter;
 pub mod event_listener;
+pub mod exporter;
 pub mod gatekeeper;
 pub mod metrics_recorder;
 mod observe;

@@ -20,7 +20,7 @@ use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResponse, ResponseActFuture,
     SpawnHandle, Supervised, WrapFuture,
 };
-use slog::{Logger, debug, info, warn};
+use slog::{Logger, debug, info};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -289,7 +289,7 @@ impl Supervised for Reconciler {
         if self.passes.is_running() {
             self.passes.end(false);
         }
-        warn!(self.log, "restarting"; "members" => self.records.len());
+        debug!(self.log, "restarting"; "members" => self.records.len());
     }
 }
 

@@ -15,7 +15,7 @@ use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
     SpawnHandle, Supervised, WrapFuture,
 };
-use slog::{Logger, debug, error, info, o, warn};
+use slog::{Logger, debug, error, info, o};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
@@ -267,7 +267,7 @@ impl Supervised for RequestQueue {
         for user in gone {
             ctx.notify(WorkerDone { user, request: Err("its end was lost in a restart".into()) });
         }
-        warn!(self.log, "restarting"; "standby" => self.backlog.depths().standby);
+        debug!(self.log, "restarting"; "standby" => self.backlog.depths().standby);
     }
 }
 

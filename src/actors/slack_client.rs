@@ -17,7 +17,7 @@ use actix::{
     Supervised, WrapFuture,
 };
 use futures_util::future::LocalBoxFuture;
-use slog::{Logger, o, warn};
+use slog::{Logger, debug, o, warn};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -321,7 +321,7 @@ impl Actor for SlackClient {
 impl Supervised for SlackClient {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.limits.all_ended(Instant::now());
-        warn!(self.parts.log, "restarting");
+        debug!(self.parts.log, "restarting");
     }
 }
 

@@ -18,7 +18,7 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture,
     Supervised, WrapFuture,
 };
-use slog::{Logger, error, info, warn};
+use slog::{Logger, debug, error, info, warn};
 
 use crate::{
     clock::Clock,
@@ -242,7 +242,7 @@ impl Supervised for StorageHelper {
         self.edits.interrupted();
         // A removal may have been cut short between the store and this: the vault is asked again.
         self.opened.clear();
-        warn!(self.log, "restarting");
+        debug!(self.log, "restarting");
     }
 }
 

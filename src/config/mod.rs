@@ -40,6 +40,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Metrics that are not recorded.
     pub metrics_disabled: BTreeSet<Metric>,
+    /// What becomes of logs and metrics.
+    pub export: ExportConfig,
     /// How long a stop may take to finish accepted requests.
     pub drain_timeout: Duration,
 }
@@ -139,6 +141,17 @@ pub struct QueueConfig {
     pub dead_letter_capacity: usize,
     /// Requests being worked on at once.
     pub workers: usize,
+}
+
+/// What becomes of logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportConfig {
+    /// How often they move to the store.
+    pub interval: Duration,
+    /// How long they stay there; `None`: the store has rules of its own.
+    pub retention: Option<Duration>,
+    /// Bytes that logs may take on this machine until then, and as many for metrics.
+    pub disk_limit: u64,
 }
 
 /// What to log, and how.

@@ -1,6 +1,7 @@
 //! Makes a [`Config`] of the settings' texts, and finds everything that is wrong with them.
 
 mod bucket;
+mod export;
 
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
@@ -79,6 +80,7 @@ impl Reader {
             self.duration("STATUSINATOR_RECONCILE_INTERVAL", "0s, or 1s to 24h", |duration| {
                 duration.is_zero() || (1..=24 * 3600).contains(&duration.as_secs())
             });
+        let export = self.export(store.as_ref());
         let log = self.log();
         let metrics_disabled = self.metrics_disabled();
         let drain_timeout =
@@ -94,6 +96,7 @@ impl Reader {
             reconcile_interval: Some(reconcile_interval?).filter(|interval| !interval.is_zero()),
             log: log?,
             metrics_disabled: metrics_disabled?,
+            export: export?,
             drain_timeout: drain_timeout?,
         })
     }
@@ -340,6 +343,9 @@ mod tests {
         assert_eq!(config.queue, QueueConfig { capacity: 10, dead_letter_capacity: 10, workers: 4 });
         assert_eq!(config.reconcile_interval, Some(Duration::from_secs(900)));
         assert_eq!(config.drain_timeout, Duration::from_secs(25));
+        let export = config.export;
+        assert_eq!((export.interval.as_secs(), export.disk_limit), (3_600, 256 * 1024 * 1024));
+        assert_eq!(export.retention, Some(Duration::from_secs(90 * 86_400)));
         assert_eq!(config.slack.api_url.as_str(), "https://slack.com/api/");
     }
 
@@ -360,6 +366,9 @@ mod tests {
             ("STATUSINATOR_LOG_LEVEL", "loud"),
             ("STATUSINATOR_LOG_FORMAT", "xml"),
             ("STATUSINATOR_METRICS_DISABLED", "nonsense"),
+            ("STATUSINATOR_EXPORT_INTERVAL", "25h"),
+            ("STATUSINATOR_EXPORT_RETENTION", "0s"),
+            ("STATUSINATOR_DISK_LIMIT", "1023KiB"),
             ("STATUSINATOR_DRAIN_TIMEOUT", "11m"),
         ];
 

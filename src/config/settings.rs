@@ -33,7 +33,7 @@ const fn secret(variable: &'static str, help: &'static str) -> Setting {
 }
 
 /// All settings of `serve`.
-pub const SETTINGS: [Setting; 26] = [
+pub const SETTINGS: [Setting; 29] = [
     plain("STATUSINATOR_BIND", "127.0.0.1:3000", "Address to listen on; port 0 takes any free one"),
     unset(
         "STATUSINATOR_PUBLIC_URL",
@@ -81,6 +81,17 @@ pub const SETTINGS: [Setting; 26] = [
     plain("STATUSINATOR_LOG_LEVEL", "info", "trace, debug, info, warn or error"),
     plain("STATUSINATOR_LOG_FORMAT", "term", "Format of stdout: term or json"),
     unset("STATUSINATOR_METRICS_DISABLED", "Names of metrics that are not recorded, with commas"),
+    plain("STATUSINATOR_EXPORT_INTERVAL", "1h", "How often logs and metrics move to the store, 1s to 24h"),
+    plain(
+        "STATUSINATOR_EXPORT_RETENTION",
+        "90d",
+        "How long exports stay in a file: store, 1s to 10y; a bucket has its lifecycle rules",
+    ),
+    plain(
+        "STATUSINATOR_DISK_LIMIT",
+        "256MiB",
+        "For logs not yet exported, and as much for metrics, 1MiB to 1TiB; the oldest are dropped first",
+    ),
     plain(
         "STATUSINATOR_DRAIN_TIMEOUT",
         "25s",

@@ -12,10 +12,14 @@ use url::Url;
 use crate::{
     app::{App, AppError},
     clock::Clock,
-    config::{ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig},
+    config::{
+        ClientConfig, Config, ExportConfig, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig,
+        StoreConfig,
+    },
     domain::UserId,
-    logging,
+    logging::{self, LogHandle, Logs},
     slack::Token,
+    spool::{Kind, Spool},
 };
 
 use super::{
@@ -29,6 +33,8 @@ use super::{
 const SIGNING_SECRET: &str = "simulated-signing-secret";
 /// How often statuses that end are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of logs, and of metrics, that are kept.
+const DISK_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The demo's parts, once the service runs.
 pub struct Stage {
@@ -91,18 +97,15 @@ pub async fn run(once: bool) -> Result<(), AppError> {
     if once {
         return play(&folder, &logging::silent()).await;
     }
-    let (log, _flushed_when_dropped) = logging::start(
-        LogConfig { level: slog::Level::Info, format: LogFormat::Term },
-        &folder.path().join("logs"),
-    )
-    .context("a log file")?;
-    show(&folder, &log).await
+    let spool = Spool::open(folder.path(), Kind::Logs, DISK_LIMIT).context("a log file")?;
+    let logs = logging::start(LogConfig { level: slog::Level::Info, format: LogFormat::Term }, spool);
+    show(&folder, &logs).await
 }
 
 async fn play(folder: &TempDir, log: &Logger) -> Result<(), AppError> {
     let slack = workspace()?;
     let server = Server::start(&slack, |_| {}).context("the simulated Slack")?;
-    let (app, stage) = build(folder.path(), &slack, &server, log).await?;
+    let (app, stage) = build(folder.path(), &slack, &server, log, None).await?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = actix::spawn(app.run(stopped, std::future::pending::<()>()));
     let played = scenario::play(&stage).await;
@@ -113,13 +116,13 @@ async fn play(folder: &TempDir, log: &Logger) -> Result<(), AppError> {
     Ok(played?)
 }
 
-async fn show(folder: &TempDir, log: &Logger) -> Result<(), AppError> {
+async fn show(folder: &TempDir, logs: &Logs) -> Result<(), AppError> {
     let slack = workspace()?;
     let watch = Watch::default();
     let routes = page::routes(&watch);
     let server = Server::start(&slack, routes).context("the simulated Slack")?;
     let user_token = slack.user_token(&RESIDENTS[0].user()?);
-    let (app, stage) = build(folder.path(), &slack, &server, log).await?;
+    let (app, stage) = build(folder.path(), &slack, &server, &logs.log, Some(logs.handle.clone())).await?;
     watch.set_service(stage.base.clone());
     let begin = async {
         for resident in RESIDENTS.iter().filter(|resident| resident.has_authorised) {
@@ -182,6 +185,7 @@ async fn build(
     slack: &SimulatedSlack,
     server: &Server,
     log: &Logger,
+    logs: Option<LogHandle>,
 ) -> Result<(App, Stage), AppError> {
     let store = folder.join("store");
     std::fs::create_dir_all(&store).context("the demo's store")?;
@@ -210,9 +214,14 @@ async fn build(
         reconcile_interval: Some(Duration::from_secs(900)),
         log: LogConfig { level: slog::Level::Info, format: LogFormat::Term },
         metrics_disabled: Default::default(),
+        export: ExportConfig {
+            interval: Duration::from_secs(3_600),
+            retention: Some(Duration::from_secs(90 * 86_400)),
+            disk_limit: DISK_LIMIT,
+        },
         drain_timeout: Duration::from_secs(5),
     };
-    let app = App::build(&config, log).await?;
+    let app = App::build(&config, log, logs).await?;
     let delivery = Delivery::to(format!("{base}/slack/events"), SIGNING_SECRET);
     actix::spawn(delivery.run(slack.clone()));
     let expiring = slack.clone();

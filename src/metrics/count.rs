@@ -56,16 +56,18 @@ const SAMPLES_DROPPED: Family = Family {
 };
 
 /// Actors whose restarts are counted, and the requests, which are no actors but may panic as well.
-pub const RESTARTABLE: [&str; 11] = [
+pub const RESTARTABLE: [&str; 13] = [
     "event_listener",
     "request_queue",
     "dead_letter",
     "storage_helper",
     "slack_client",
     "gatekeeper",
+    "registrar",
     "reconciler",
     "chronicler",
     "metrics_recorder",
+    "exporter",
     "overseer",
     "request",
 ];

@@ -16,7 +16,10 @@ use statusinator::{
     actors::Observe,
     app::App,
     clock::Clock,
-    config::{ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig, StoreConfig},
+    config::{
+        ClientConfig, Config, ExportConfig, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig,
+        StoreConfig,
+    },
     demo::{Answered, Delivery, Server, SimulatedSlack, pictures},
     domain::{UserId, Users},
     logging::{self, Lines},
@@ -201,6 +204,7 @@ pub fn plain_config(bot_token: &str) -> Config {
         reconcile_interval: None,
         log: LogConfig { level: slog::Level::Debug, format: LogFormat::Json },
         metrics_disabled: Default::default(),
+        export: ExportConfig { interval: Duration::from_secs(3_600), retention: None, disk_limit: 1 << 26 },
         drain_timeout: Duration::from_secs(5),
     }
 }
@@ -223,7 +227,7 @@ pub struct TestApp {
 impl TestApp {
     pub async fn run(config: Config, slack: SimulatedSlack, server: Server, folder: TempDir) -> Self {
         let (log, lines) = logging::captured();
-        let app = App::build(&config, &log).await.unwrap();
+        let app = App::build(&config, &log, None).await.unwrap();
         let base = format!("http://{}", app.address());
         slack.lock().app.redirect_urls =
             ["slack/oauth/callback", "signin/callback"].map(|path| config.public(path)).into();

@@ -65,7 +65,10 @@ survives! {
     a_panic_of_the_reconciler_is_survived: "reconciler",
     a_panic_of_the_gatekeeper_is_survived: "gatekeeper",
     a_panic_of_the_overseer_is_survived: "overseer",
+    a_panic_of_the_registrar_is_survived: "registrar",
+    a_panic_of_the_chronicler_is_survived: "chronicler",
     a_panic_of_the_metrics_recorder_is_survived: "metrics_recorder",
+    a_panic_of_the_exporter_is_survived: "exporter",
     a_panic_within_a_request_is_survived: "request",
 }
 
@@ -101,7 +104,7 @@ async fn a_storm_of_restarts_ends_the_process_with_an_error() {
     let mut app = Setup::new().start().await;
     app.begin_stop();
     app.ended().await;
-    let again = App::build(&app.config, &logging::silent()).await.unwrap();
+    let again = App::build(&app.config, &logging::silent(), None).await.unwrap();
     let (restarts, queue) = (again.service().restarts.clone(), again.service().queue.clone());
     let storm = async {
         loop {

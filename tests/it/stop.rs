@@ -65,7 +65,7 @@ async fn while_it_drains_events_are_503_and_the_challenge_is_answered() {
 async fn a_second_process_on_the_same_folder_is_refused() {
     let app = Setup::new().start().await;
 
-    let second = App::build(&app.config, &logging::silent()).await;
+    let second = App::build(&app.config, &logging::silent(), None).await;
 
     assert!(matches!(second, Err(AppError::Misconfigured(why)) if why.contains("STATUSINATOR_DATA_DIR")));
     app.finish().await;
@@ -78,7 +78,7 @@ async fn another_workspaces_folder_is_refused() {
     app.begin_stop();
     app.ended().await;
 
-    let again = App::build(&app.config, &logging::silent()).await.unwrap();
+    let again = App::build(&app.config, &logging::silent(), None).await.unwrap();
     let ended = again.run(std::future::pending::<()>(), std::future::pending::<()>()).await;
 
     assert!(

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use statusinator::{
-    config::{ClientConfig, Config, LogConfig, LogFormat, NameField, SlackConfig, StoreConfig},
+    config::{ClientConfig, Config, ExportConfig, LogConfig, LogFormat, NameField, SlackConfig, StoreConfig},
     slack::Token,
     storage::{Key, Storage as _, StoreFault},
 };
@@ -75,6 +75,11 @@ impl World {
             reconcile_interval: self.interval,
             log: LogConfig { level: slog::Level::Debug, format: LogFormat::Json },
             metrics_disabled: BTreeSet::new(),
+            export: ExportConfig {
+                interval: Duration::from_secs(3_600),
+                retention: None,
+                disk_limit: 1 << 26,
+            },
             drain_timeout: Duration::from_secs(25),
         }
     }
