@@ -8,6 +8,9 @@ use super::escape;
 /// Below info these print credentials: rusoto the requests it signs, hyper what it sends.
 const CAPPED_AT_INFO: [&str; 2] = ["rusoto", "hyper"];
 
+/// What it says at its start and stop for information, our own lines say as well.
+const SAYS_WHAT_WE_SAY: &str = "actix_server";
+
 /// Hands dependencies' records on to the logger. Works once a process; a second logger gets none.
 pub fn install(log: Logger, level: Level) {
     if log::set_boxed_logger(Box::new(Bridge { log })).is_ok() {
@@ -44,6 +47,9 @@ impl log::Log for Bridge {
         match record.level() {
             log::Level::Error => error!(log, "a dependency says"; "text" => text, "target" => target),
             log::Level::Warn => warn!(log, "a dependency says"; "text" => text, "target" => target),
+            log::Level::Info if target.starts_with(SAYS_WHAT_WE_SAY) => {
+                debug!(log, "a dependency says"; "text" => text, "target" => target);
+            }
             log::Level::Info => info!(log, "a dependency says"; "text" => text, "target" => target),
             log::Level::Debug => debug!(log, "a dependency says"; "text" => text, "target" => target),
             log::Level::Trace => trace!(log, "a dependency says"; "text" => text, "target" => target),
@@ -70,11 +76,13 @@ mod tests {
         let (log, lines) = captured();
         let bridge = Bridge { log };
 
-        says(&bridge, "actix_server::worker", log::Level::Debug);
+        says(&bridge, "actix_server::worker", log::Level::Info);
+        says(&bridge, "awc::client", log::Level::Info);
 
-        let line = &lines.all()[0];
-        assert_eq!((&line["level"], &line["text"]), (&"debug".into(), &"x\\n".into()));
-        assert_eq!(line["target"], "actix_server::worker");
+        let levels: Vec<_> = lines.all().iter().map(|line| line["level"].clone()).collect();
+        let line = &lines.all()[1];
+        assert_eq!(levels, ["debug", "info"]);
+        assert_eq!((&line["target"], &line["text"]), (&"awc::client".into(), &"x\\n".into()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod browser;
 mod bulk;
 mod consent;
 mod demo_page;
+mod exports;
 mod forget;
 mod harness;
 mod life;

@@ -4,6 +4,8 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -20,15 +22,29 @@ use crate::harness::{SECRET, TEAM, user};
 /// So many members are onboarded through each process at once.
 const EACH: usize = 200;
 
-struct Process {
-    child: Child,
-    base: String,
+pub struct Process {
+    pub child: Child,
+    pub base: String,
     /// What opens the operator's page.
     page: String,
+    /// What it wrote to stdout.
+    lines: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
 }
 
 impl Process {
     fn start(folder: &Path, name: &str, slack: &Server, bot: &str) -> Self {
+        Self::start_with(folder, name, slack, bot, &[])
+    }
+
+    /// Starts the service on the store in `folder`, with the data folder `name` beside it.
+    pub fn start_with(
+        folder: &Path,
+        name: &str,
+        slack: &Server,
+        bot: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_statusinator"))
             .arg("serve")
             .current_dir(folder)
@@ -37,21 +53,47 @@ impl Process {
             .envs([("SLACK_API_URL", slack.api_url().as_str()), ("STATUSINATOR_BIND", "127.0.0.1:0")])
             .envs([("STATUSINATOR_DATA_DIR", name), ("STATUSINATOR_STORE", "file:store")])
             .env("STATUSINATOR_LOG_FORMAT", "json")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let written = Arc::new(Mutex::new(Vec::new()));
         let listening = lines.find_map(|line| {
-            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
-            (line["msg"] == "listening").then(|| line["address"].as_str().unwrap().to_owned())
+            let line = line.unwrap();
+            let parsed: Value = serde_json::from_str(&line).unwrap();
+            written.lock().unwrap().push(line);
+            (parsed["msg"] == "listening").then(|| parsed["address"].as_str().unwrap().to_owned())
         });
-        // What it says from here on is read and dropped, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
+        // What it says from here on is read as it comes, so that it never waits for a reader.
+        let more = written.clone();
+        let reading = std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| more.lock().unwrap().push(line))
+        });
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let page = errors.find_map(|line| Some(line.split_once("the operator's page: ")?.1.to_owned()));
         std::thread::spawn(move || errors.for_each(|line| eprintln!("{line}")));
-        Self { child, base: format!("http://{}", listening.unwrap()), page: page.unwrap() }
+        let base = format!("http://{}", listening.unwrap());
+        Self { child, base, page: page.unwrap(), lines: written, reading: Some(reading) }
+    }
+
+    /// What it wrote to stdout so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; answers all that it wrote to stdout.
+    pub fn ended(mut self) -> Vec<String> {
+        self.child.wait().unwrap();
+        self.reading.take().unwrap().join().unwrap();
+        self.lines()
     }
 }
 
