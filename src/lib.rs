@@ -11,6 +11,7 @@
 //! - [`vault`], [`pictures`], [`presets`]: sealed tokens; pictures checked before they are sent; rules that presets must keep.
 //! - [`service`]: the actors, wired. [`config`], [`logging`], [`app`]: settings, logs, start and ordered stop.
 //! - [`spool`]: files of logs and metrics until their export.
+//! - [`plot`]: the axis that the page's plots and a report's have in common.
 //! - [`clock`], [`chance`]: time and randomness, which a simulation holds in its hand.
 //! - [`commands`]: small commands that ask or print something and end.
 //! - [`demo`]: a simulated Slack workspace; the tests use the same.
@@ -33,6 +34,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod pictures;
+pub mod plot;
 pub mod presets;
 pub mod request;
 pub mod service;

@@ -9,10 +9,11 @@ use statusinator::{
         health::Question,
         manifest::manifest,
         onboard::{self, run::Options, screen::Screen},
+        report::{self, ReportOptions},
     },
     config::{
         cli::{Asked, asked, command},
-        read::{read, read_access, read_bind},
+        read::{read, read_access, read_bind, read_bucket},
         sources::{Sources, Texts, Wrong},
     },
     demo, logging,
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Asked::Onboard { flags, options } => onboard(flags, &options),
+        Asked::Report(options) => report(&options),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,6 +64,12 @@ fn ask(flags: Texts, question: Question) -> Result<(), AppError> {
 fn onboard(flags: Texts, options: &Options) -> Result<(), AppError> {
     let access = read_access(&Sources::of_process(flags)).map_err(misconfigured)?;
     actix::System::new().block_on(onboard::run::run(options, &access, &Screen::of_process()))
+}
+
+fn report(options: &ReportOptions) -> Result<(), AppError> {
+    let sources = Sources::of_process(Texts::new());
+    let open = |bucket: &str| read_bucket(&sources, bucket).map_err(misconfigured);
+    actix::System::new().block_on(report::report(options, open))
 }
 
 fn misconfigured(wrong: Vec<Wrong>) -> AppError {

@@ -6,6 +6,7 @@ A member is onboarded with a picture, authorises, sets a status, is changed, and
 
 import base64
 import contextlib
+import gzip
 import http.cookies
 import json
 import os
@@ -251,6 +252,16 @@ def serve(binary, environment, folder):
     return running(binary, "serve", environment=environment, cwd=folder, stdout=log, stderr=log)
 
 
+def exported(aws, bucket, names, data):
+    """Whether logs and metrics went to the bucket, in the role for exports, and left the disk."""
+    for kind, text in (("logs", b'"msg":"stopped"'), ("metrics", b"s3_fetch_latency,")):
+        keys = [name for name in names if name.startswith(f"exports/{kind}/")]
+        bodies = [gzip.decompress(aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+        assert any(text in body for body in bodies), (kind, names)
+        assert not os.listdir(f"{data}/{kind}"), os.listdir(f"{data}/{kind}")
+    print("ok: logs and metrics are exported", flush=True)
+
+
 def main(template, binary, simulated_slack):
     aws_port, port = free_port(), free_port()
     aws = Aws(f"http://127.0.0.1:{aws_port}")
@@ -290,6 +301,7 @@ def main(template, binary, simulated_slack):
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(60) == 0, process.returncode
                 print("ok: it stopped in order", flush=True)
+            exported(aws, bucket, objects(), f"{folder}/data")
         except BaseException:
             sys.stderr.write(open(f"{folder}/service.log").read())
             raise

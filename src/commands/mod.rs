@@ -4,3 +4,4 @@ pub mod check;
 pub mod health;
 pub mod manifest;
 pub mod onboard;
+pub mod report;

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use url::Url;
 
-use crate::commands::{health::Question, onboard::run::Options};
+use crate::commands::{
+    health::Question,
+    onboard::run::Options,
+    report::{Input, ReportOptions},
+};
 
 use super::{
     read::public_address,
@@ -44,6 +48,8 @@ pub enum Asked {
         /// What to do.
         options: Options,
     },
+    /// `metrics report`.
+    Report(ReportOptions),
 }
 
 /// The command line's grammar.
@@ -59,6 +65,7 @@ pub fn command() -> Command {
         .subcommand(health())
         .subcommand(manifest())
         .subcommand(onboard())
+        .subcommand(metrics())
 }
 
 fn serve() -> Command {
@@ -156,6 +163,33 @@ fn onboard() -> Command {
         ))
 }
 
+fn metrics() -> Command {
+    let report = Command::new("report")
+        .about("Prints percentiles of every metric and writes a plot")
+        .long_about(
+            "Prints percentiles of every metric and writes a plot, from CSV files as the service writes them, plain or \
+             gzipped. A bucket is read with your own AWS credentials; AWS_REGION must be set, and AWS_ENDPOINT_URL_S3 if \
+             it is not AWS's own. Exit status 2 when a file is not there, 1 when there is no sample.",
+        )
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .num_args(1..)
+                .value_parser(Input::parse)
+                .help("A file, a folder, or s3://BUCKET/ and the beginning of objects' names"),
+        )
+        .arg(
+            Arg::new("svg")
+                .long("svg")
+                .value_name("PATH")
+                .default_value("metrics.svg")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Where the plot is written"),
+        );
+    Command::new("metrics").about("Looks into recorded metrics").subcommand_required(true).subcommand(report)
+}
+
 fn flag(setting: &Setting) -> Arg {
     let default = setting.default.map(|default| format!("[default: {default}] ")).unwrap_or_default();
     Arg::new(setting.variable)
@@ -196,8 +230,19 @@ pub fn asked(matches: &ArgMatches) -> Asked {
                 all: onboard.get_flag("all"),
             },
         },
+        Some(("metrics", metrics)) => Asked::Report(report_options(metrics)),
         Some((_, serve)) => Asked::Serve(flags(serve)),
         None => Asked::Serve(Texts::new()),
+    }
+}
+
+fn report_options(metrics: &ArgMatches) -> ReportOptions {
+    let report = metrics.subcommand_matches("report");
+    let inputs = report.and_then(|report| report.get_many::<Input>("file"));
+    let svg = report.and_then(|report| report.get_one::<PathBuf>("svg"));
+    ReportOptions {
+        inputs: inputs.into_iter().flatten().cloned().collect(),
+        svg: svg.cloned().unwrap_or_default(),
     }
 }
 

@@ -12,8 +12,8 @@ use url::{Host, Url};
 use crate::{metrics::Metric, slack::Token, vault};
 
 use super::{
-    Access, AwsVariables, ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig, SlackConfig,
-    VaultKey,
+    Access, AwsVariables, BucketConfig, ClientConfig, Config, LogConfig, LogFormat, NameField, QueueConfig,
+    SlackConfig, VaultKey,
     settings::SETTINGS,
     sources::{Sources, Texts, Wrong},
 };
@@ -55,6 +55,16 @@ pub fn read_access(sources: &Sources) -> Result<Access, Vec<Wrong>> {
         Some(access) if reader.wrong.is_empty() => Ok(access),
         _ => Err(reader.wrong),
     }
+}
+
+/// Reads how a bucket of this name is reached with the caller's own credentials.
+///
+/// # Errors
+/// All that is wrong with these settings.
+pub fn read_bucket(sources: &Sources, bucket: &str) -> Result<BucketConfig, Vec<Wrong>> {
+    let texts = sources.texts(&mut Vec::new());
+    let mut reader = Reader { texts, aws: AwsVariables(sources.aws()), ..Reader::default() };
+    reader.plain_bucket(bucket).ok_or(reader.wrong)
 }
 
 #[derive(Default)]

@@ -16,7 +16,7 @@ pub fn rows(samples: &[Sample]) -> csv::Result<Vec<u8>> {
 }
 
 /// At most three decimals, and no zeros at the end.
-fn shortest(value: f64) -> String {
+pub fn shortest(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -39,6 +39,17 @@ impl Reader {
         })))
     }
 
+    /// A bucket without roles.
+    pub(super) fn plain_bucket(&mut self, bucket: &str) -> Option<BucketConfig> {
+        let s3_endpoint = self.endpoint("AWS_ENDPOINT_URL_S3");
+        let sts_endpoint = self.endpoint("AWS_ENDPOINT_URL_STS");
+        self.required("AWS_REGION")?;
+        let (region, variables) = (self.region()?, self.aws.clone());
+        let (bucket, roles) = (bucket.to_owned(), Roles::default());
+        Some(BucketConfig { bucket, region, s3_endpoint, sts_endpoint, roles, variables })
+            .filter(|_| self.wrong.is_empty())
+    }
+
     fn region(&mut self) -> Option<String> {
         self.parse("AWS_REGION", "a region's name, such as eu-central-1", |text| {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

@@ -8,6 +8,7 @@ use crate::{
     actors::chronicler::Ending,
     config::QueueConfig,
     metrics::{Metric, Spread, While},
+    plot::{Scale, duration, number},
 };
 
 use super::overview::Lately;
@@ -20,49 +21,9 @@ const RIGHT: f64 = WIDTH - 6.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = HEIGHT - 22.0;
 
-/// A vertical axis: what lies where, and what is written beside it.
-struct Scale {
-    from: f64,
-    to: f64,
-    ticks: Vec<(f64, String)>,
-}
-
-impl Scale {
-    /// From nothing to at least this; half of it is a whole number, too.
-    fn counts(most: f64) -> Self {
-        let decade = 10_f64.powf(most.max(1.0).log10().floor());
-        let step = [1.0, 2.0, 4.0, 10.0].into_iter().find(|step| step * decade >= most).unwrap_or(10.0);
-        let to = (step * decade).max(2.0);
-        let ticks = [0.0, to / 2.0, to].map(|at| (at, format!("{at}")));
-        Self { from: 0.0, to, ticks: ticks.into() }
-    }
-
-    /// Powers of ten milliseconds around these values, as exponents.
-    fn durations(least: f64, most: f64) -> Self {
-        let from = least.log10().floor();
-        let to = most.log10().ceil().max(from + 1.0);
-        let ticks = (from as i32..=to as i32).map(|power| (f64::from(power), duration(10_f64.powi(power))));
-        Self { from, to, ticks: ticks.collect() }
-    }
-
-    fn y(&self, at: f64) -> f64 {
-        BOTTOM - (at - self.from) / (self.to - self.from) * (BOTTOM - TOP)
-    }
-}
-
-/// A duration in milliseconds, for people.
-pub fn duration(ms: f64) -> String {
-    let (value, unit) = match ms {
-        _ if ms < 1_000.0 => (ms, "ms"),
-        _ if ms < 60_000.0 => (ms / 1_000.0, "s"),
-        _ => (ms / 60_000.0, "min"),
-    };
-    let text = if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") };
-    format!("{} {unit}", text.trim_end_matches(".0"))
-}
-
-fn number(at: f64) -> String {
-    format!("{at:.1}")
+/// Where a value lies in the drawing.
+fn height_of(scale: &Scale, at: f64) -> f64 {
+    BOTTOM - scale.part(at) * (BOTTOM - TOP)
 }
 
 /// How long something took: in each while a bar up to what 95 of 100 did not exceed, and a dot at what half did not.
@@ -102,9 +63,9 @@ pub fn durations(
             g {
                 title { (when(n, lately)) ": " (spread(&lately.whiles[n]).len()) " " (things) ", half within "
                     (duration(10_f64.powf(half))) ", 95 of 100 within " (duration(10_f64.powf(most))) }
-                rect.range x=(number(x)) y=(number(scale.y(most))) width=(number(width)) rx="1"
-                    height=(number((scale.y(half) - scale.y(most)).max(1.0))) {}
-                circle.half cx=(number(x + width / 2.0)) cy=(number(scale.y(half))) r=(number(radius)) {}
+                rect.range x=(number(x)) y=(number(height_of(&scale, most))) width=(number(width)) rx="1"
+                    height=(number((height_of(&scale, half) - height_of(&scale, most)).max(1.0))) {}
+                circle.half cx=(number(x + width / 2.0)) cy=(number(height_of(&scale, half))) r=(number(radius)) {}
             }
         }
     };
@@ -133,8 +94,8 @@ pub fn endings(lately: &Lately) -> Markup {
                 } }
                 @for (below, ending, count) in stacked(counts) {
                     rect class=(ending.as_str()) x=(number(LEFT + step * n as f64)) width=(number(width))
-                        y=(number(scale.y(f64::from(below + count))))
-                        height=(number(scale.y(0.0) - scale.y(f64::from(count)))) {}
+                        y=(number(height_of(&scale, f64::from(below + count))))
+                        height=(number(height_of(&scale, 0.0) - height_of(&scale, f64::from(count)))) {}
                 }
             }
         }
@@ -173,13 +134,13 @@ pub fn queues(lately: &Lately, queue: QueueConfig) -> Markup {
     let (step, width) = columns(lately.whiles.len());
     let bar = |n: usize, class: &str, side: f64, depth: Option<u64>| {
         let depth = depth.unwrap_or_default() as f64;
-        let (x, y) = (LEFT + step * n as f64 + side * width / 2.0, scale.y(depth));
+        let (x, y) = (LEFT + step * n as f64 + side * width / 2.0, height_of(&scale, depth));
         html! { @if depth > 0.0 {
-            rect class=(class) x=(number(x)) y=(number(y)) width=(number(width / 2.0)) height=(number(scale.y(0.0) - y)) {}
+            rect class=(class) x=(number(x)) y=(number(y)) width=(number(width / 2.0)) height=(number(height_of(&scale, 0.0) - y)) {}
         } }
     };
     let drawing = html! {
-        line.limit x1=(LEFT) x2=(RIGHT) y1=(number(scale.y(queue.capacity as f64))) y2=(number(scale.y(queue.capacity as f64))) {}
+        line.limit x1=(LEFT) x2=(RIGHT) y1=(number(height_of(&scale, queue.capacity as f64))) y2=(number(height_of(&scale, queue.capacity as f64))) {}
         @for (n, it) in lately.whiles.iter().enumerate() {
             g {
                 title { (when(n, lately)) ": " (it.standby.unwrap_or_default()) " on standby, "
@@ -233,7 +194,7 @@ fn figure(
             figcaption { h3 { (title) } p { (summary) } }
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ (title) ". " (summary) } {
                 @for (at, text) in &scale.ticks {
-                    @let y = scale.y(*at);
+                    @let y = height_of(scale, *at);
                     line.grid x1=(LEFT) x2=(RIGHT) y1=(number(y)) y2=(number(y)) {}
                     text x=(LEFT - 6.0) y=(number(y + 4.0)) text-anchor="end" { (text) }
                 }
@@ -262,31 +223,6 @@ fn figure(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_written_for_people() {
-        let texts = [0.13, 1.0, 9.96, 180.4, 1_250.0, 59_000.0, 60_000.0, 150_000.0].map(duration);
-
-        assert_eq!(texts, ["0.1 ms", "1 ms", "10 ms", "180 ms", "1.2 s", "59 s", "1 min", "2.5 min"]);
-    }
-
-    #[test]
-    fn a_scale_of_counts_ends_at_a_round_number_that_holds_all() {
-        for (most, end) in [(0.0, 2.0), (1.0, 2.0), (3.0, 4.0), (10.0, 10.0), (11.0, 20.0), (700.0, 1_000.0)]
-        {
-            assert!((Scale::counts(most).to - end).abs() < f64::EPSILON, "{most}");
-        }
-    }
-
-    #[test]
-    fn a_scale_of_durations_has_whole_decades_around_its_values() {
-        let scale = Scale::durations(12.0, 3_400.0);
-
-        let texts: Vec<&str> = scale.ticks.iter().map(|(_, text)| text.as_str()).collect();
-
-        assert_eq!(texts, ["10 ms", "100 ms", "1 s", "10 s"]);
-        assert!(scale.y(12_f64.log10()) < BOTTOM && scale.y(3_400_f64.log10()) > TOP);
-    }
 
     #[test]
     fn a_column_is_stacked_without_gaps() {

@@ -15,11 +15,12 @@ use crate::{
         session::Operator,
     },
     metrics::Metric,
+    plot,
 };
 
 use super::{
     overview::{Overview, Problem},
-    plots::{self, duration},
+    plots,
 };
 
 /// How often a browser that runs no script loads the page anew, in seconds: seldom enough to read it.
@@ -135,7 +136,7 @@ fn figures(overview: &Overview) -> Markup {
     let queue = overview.readiness.actors.get("request_queue").unwrap_or(&Value::Null);
     let depth = |key: &str| queue[key].as_u64();
     let whole = overview.lately.whole();
-    let typical = whole.requests.quantile(0.5).map_or_else(|| "–".to_owned(), duration);
+    let typical = whole.requests.quantile(0.5).map_or_else(|| "–".to_owned(), plot::duration);
     html! {
         dl.tiles {
             (tile("On standby", depth("standby"), Some(overview.queue.capacity)))
