@@ -18,6 +18,9 @@ mod operator;
 mod operator_page;
 mod panics;
 mod processes;
+#[allow(dead_code)]
+#[path = "../support/s3_server.rs"]
+mod s3_server;
 mod signin;
 mod stop;
 mod throttling;

@@ -14,10 +14,13 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use statusinator::{
     clock::Clock,
-    demo::{Server, SimulatedSlack},
+    demo::{Delivery, Server, SimulatedSlack, stage::authorise},
 };
 
-use crate::harness::{SECRET, TEAM, user};
+use crate::{
+    harness::{SECRET, TEAM, user},
+    s3_server::{BUCKET, KEY, S3Server},
+};
 
 /// So many members are onboarded through each process at once.
 const EACH: usize = 200;
@@ -25,8 +28,8 @@ const EACH: usize = 200;
 pub struct Process {
     pub child: Child,
     pub base: String,
-    /// What opens the operator's page.
-    page: String,
+    /// What opens the operator's page, where nobody can sign in.
+    page: Option<String>,
     /// What it wrote to stdout.
     lines: Arc<Mutex<Vec<String>>>,
     reading: Option<JoinHandle<()>>,
@@ -72,10 +75,13 @@ impl Process {
             lines.map_while(Result::ok).for_each(|line| more.lock().unwrap().push(line))
         });
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let page = errors.find_map(|line| Some(line.split_once("the operator's page: ")?.1.to_owned()));
+        let can_sign_in = settings.iter().any(|(name, _)| *name == "SLACK_CLIENT_ID");
+        let page = (!can_sign_in).then(|| {
+            errors.find_map(|line| Some(line.split_once("the operator's page: ")?.1.to_owned())).unwrap()
+        });
         std::thread::spawn(move || errors.for_each(|line| eprintln!("{line}")));
         let base = format!("http://{}", listening.unwrap());
-        Self { child, base, page: page.unwrap(), lines: written, reading: Some(reading) }
+        Self { child, base, page, lines: written, reading: Some(reading) }
     }
 
     /// What it wrote to stdout so far.
@@ -104,15 +110,27 @@ impl Drop for Process {
     }
 }
 
-#[actix::test]
-async fn two_processes_on_one_folder_lose_no_onboarding() {
+/// Settings of a store in this bucket.
+pub fn on_bucket(store: &S3Server) -> Vec<(&'static str, String)> {
+    vec![
+        ("STATUSINATOR_STORE", format!("s3://{BUCKET}")),
+        ("AWS_REGION", "eu-central-1".into()),
+        ("AWS_ENDPOINT_URL_S3", format!("http://{}", store.address)),
+        ("AWS_ACCESS_KEY_ID", KEY.into()),
+        ("AWS_SECRET_ACCESS_KEY", "test-secret".into()),
+    ]
+}
+
+/// Two processes on one store, and as many onboardings through each at once as the store is to bear; answers
+/// `users.json`, which `read` gets.
+async fn both_onboard(folder: &Path, settings: &[(&str, String)], read: impl Fn() -> Vec<u8>) {
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let slack = SimulatedSlack::new(TEAM, false, Clock::System);
     slack.lock().add(&user("UBOSS"), "Boss");
     slack.lock().people.get_mut(&user("UBOSS")).unwrap().is_owner = true;
     let (token, bot) = (slack.user_token(&user("UBOSS")), slack.bot_token());
     let server = Server::start(&slack, |_| {}).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let processes = ["one", "two"].map(|name| Process::start(folder.path(), name, &server, &bot));
+    let processes = ["one", "two"].map(|name| Process::start_with(folder, name, &server, &bot, &settings));
     let client = Client::builder()
         .timeout(Duration::from_secs(60))
         .add_default_header(("Authorization", format!("Bearer {token}")))
@@ -134,12 +152,113 @@ async fn two_processes_on_one_folder_lose_no_onboarding() {
     let answered = join_all(onboarding).await;
 
     assert!(answered.iter().all(|status| *status == 200), "{answered:?}");
-    let file: Value =
-        serde_json::from_slice(&std::fs::read(folder.path().join("store/users.json")).unwrap()).unwrap();
+    let file: Value = serde_json::from_slice(&read()).unwrap();
     let users = file["users"].as_object().unwrap();
     assert_eq!(users.len(), 2 * EACH);
     assert!((0..2 * EACH).all(|n| users[&format!("U{n}")]["default"] == json!({ "name": format!("{n}") })));
     server.stop().await;
+}
+
+#[actix::test]
+async fn two_processes_on_one_folder_lose_no_onboarding() {
+    let folder = tempfile::tempdir().unwrap();
+
+    both_onboard(folder.path(), &[], || std::fs::read(folder.path().join("store/users.json")).unwrap()).await;
+}
+
+#[actix::test]
+async fn two_processes_on_one_bucket_lose_no_onboarding() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), S3Server::start());
+
+    both_onboard(folder.path(), &on_bucket(&store), || store.lock().objects["users.json"].to_vec()).await;
+}
+
+/// Puts every file below the folder into the bucket.
+fn copy_into(store: &S3Server, folder: &Path, name: &str) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let (path, part) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        let name = format!("{name}{}", part.to_str().unwrap());
+        if path.is_dir() {
+            copy_into(store, &path, &format!("{name}/"));
+        } else {
+            store.lock().objects.insert(name, std::fs::read(path).unwrap().into());
+        }
+    }
+}
+
+#[actix::test]
+async fn a_folder_that_is_copied_into_a_bucket_is_a_store_with_pictures_and_tokens() {
+    let slack = SimulatedSlack::new(TEAM, false, Clock::System);
+    let (folder, store) = (tempfile::tempdir().unwrap(), S3Server::start());
+    for id in ["UBOSS", "U1"] {
+        slack.lock().add(&user(id), id);
+    }
+    slack.lock().people.get_mut(&user("UBOSS")).unwrap().is_owner = true;
+    let (token, bot) = (slack.user_token(&user("UBOSS")), slack.bot_token());
+    let server = Server::start(&slack, |_| {}).unwrap();
+    let bind = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let base = format!("http://{bind}");
+    slack.lock().app.redirect_urls = vec![format!("{base}/slack/oauth/callback")];
+    let app = slack.lock().app.clone();
+    let settings = [
+        ("STATUSINATOR_BIND", bind.to_string()),
+        ("STATUSINATOR_PUBLIC_URL", base.clone()),
+        ("STATUSINATOR_VAULT_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".into()),
+        ("SLACK_CLIENT_ID", app.client_id),
+        ("SLACK_CLIENT_SECRET", app.client_secret),
+    ];
+    let start = |name: &str, more: &[(&str, String)]| {
+        let settings: Vec<(&str, &str)> =
+            settings.iter().chain(more).map(|(name, text)| (*name, text.as_str())).collect();
+        Process::start_with(folder.path(), name, &server, &bot, &settings)
+    };
+    let client = Client::builder().timeout(Duration::from_secs(60)).disable_redirects().finish();
+    let onboard = async |path: &str, kind: &str, body: Vec<u8>| -> Value {
+        let sent =
+            client.post(format!("{base}{path}")).bearer_auth(&token).content_type(kind).send_body(body);
+        let mut answer = sent.await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer.json().await.unwrap()
+    };
+    let process = start("before", &[]);
+    until_ready(&client, &base).await;
+    let picture =
+        onboard("/onboard/U1/pictures", "image/png", statusinator::demo::pictures::square(7).to_vec()).await
+            ["picture"]
+            .clone();
+    let presets = json!({ "U1": { ":a:": { "name": "A", "picture": picture } } });
+    onboard("/onboard", "application/json", presets.to_string().into()).await;
+    authorise(&slack, &base, &client, &user("U1")).await.unwrap();
+    process.signal("-TERM");
+    process.ended();
+
+    copy_into(&store, &folder.path().join("store"), "");
+    let _process = start("after", &on_bucket(&store));
+    until_ready(&client, &base).await;
+    slack.set_status(&user("U1"), ":a:", "", 0);
+    let delivery = Delivery::to(format!("{base}/slack/events"), SECRET);
+    for event in slack.take_events() {
+        delivery.deliver(&client, &event).await;
+    }
+
+    let changed = tokio::time::timeout(Duration::from_secs(60), async {
+        while slack.name(&user("U1")) != "A" || slack.photo(&user("U1")).is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(changed.await.is_ok(), "{:#?}", slack.calls());
+    server.stop().await;
+}
+
+async fn until_ready(client: &Client, base: &str) {
+    let ready = tokio::time::timeout(Duration::from_secs(60), async {
+        while client.get(format!("{base}/readyz")).send().await.map_or(0, |answer| answer.status().as_u16())
+            != 200
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(ready.await.is_ok(), "it never became ready");
 }
 
 #[actix::test]
@@ -148,13 +267,14 @@ async fn the_link_to_the_page_is_printed_and_opens_it_but_is_not_logged() {
     let server = Server::start(&slack, |_| {}).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), "one", &server, &slack.bot_token());
-    assert!(process.page.starts_with(&format!("{}/?key=", process.base)), "{}", process.page);
+    let page = process.page.clone().unwrap();
+    assert!(page.starts_with(&format!("{}/?key=", process.base)), "{page}");
 
     let client = Client::builder().disable_redirects().finish();
-    let opened = client.get(&process.page).send().await.unwrap();
+    let opened = client.get(&page).send().await.unwrap();
 
     assert_eq!(opened.status(), 303);
-    let key = process.page.split_once('=').unwrap().1;
+    let key = page.split_once('=').unwrap().1;
     let logged = || -> String {
         let files = std::fs::read_dir(folder.path().join("one/logs")).unwrap();
         files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok()).collect()

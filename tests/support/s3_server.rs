@@ -19,7 +19,8 @@ use s3s::{
     auth::{S3Auth, SecretKey},
     dto::{
         DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
-        ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob,
+        HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput,
+        PutObjectOutput, StreamingBlob,
     },
     path::S3Path,
     s3_error,
@@ -256,6 +257,16 @@ impl S3 for Store {
             body: Some(StreamingBlob::from(Body::from(bytes))),
             ..GetObjectOutput::default()
         }))
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let world = self.world(&request.input.bucket)?;
+        let bytes = world.objects.get(&request.input.key).ok_or_else(|| s3_error!(NoSuchKey))?;
+        let (content_length, e_tag) = (Some(bytes.len() as i64), Some(etag(bytes)));
+        Ok(S3Response::new(HeadObjectOutput { content_length, e_tag, ..HeadObjectOutput::default() }))
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {

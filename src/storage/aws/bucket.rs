@@ -10,8 +10,8 @@ use rusoto_core::{
 };
 use rusoto_credential::{AwsCredentials, StaticProvider};
 use rusoto_s3::{
-    DeleteObjectRequest, GetObjectError, GetObjectRequest, ListObjectsV2Error, ListObjectsV2Request, S3 as _,
-    S3Client,
+    DeleteObjectRequest, GetObjectError, GetObjectRequest, HeadObjectError, HeadObjectRequest,
+    ListObjectsV2Error, ListObjectsV2Request, S3 as _, S3Client,
 };
 use url::Url;
 
@@ -249,6 +249,26 @@ impl Storage for Bucket {
             };
             let deleted = answered(ANSWER_WITHIN, client.delete_object(request)).await?;
             deleted.map(drop).map_err(|error| call.failed(error))
+        })
+        .await
+    }
+
+    async fn has(&self, key: &Key) -> Result<bool, StorageError> {
+        let remedy = "grant it s3:GetObject there; without s3:ListBucket a missing object looks the same";
+        let call = self.call("HeadObject", key.as_str(), remedy);
+        self.with_s3(async |client| {
+            let request = HeadObjectRequest {
+                bucket: self.shared.bucket.clone(),
+                key: key.as_str().to_owned(),
+                ..HeadObjectRequest::default()
+            };
+            match answered(ANSWER_WITHIN, client.head_object(request)).await? {
+                Ok(_) => Ok(true),
+                // An answer to HEAD has no body that could name the error.
+                Err(RusotoError::Service(HeadObjectError::NoSuchKey(_))) => Ok(false),
+                Err(RusotoError::Unknown(answer)) if answer.status == 404 => Ok(false),
+                Err(error) => Err(call.failed(error)),
+            }
         })
         .await
     }
