@@ -151,7 +151,10 @@ impl Record {
             Change::Saw { emoji, expiration, began } => self.saw(emoji, expiration, began),
             Change::Expires(expiration) => self.expiration = expiration,
             Change::Ended(part, ended) => *self.part_mut(part) = Some(ended),
-            Change::Unwanted(part) => *self.part_mut(part) = None,
+            Change::Unwanted(part) => {
+                *self.part_mut(part) = None;
+                self.sent.take_if(|_| part == Part::Picture);
+            }
             Change::Opened(part) => self.open(part),
             Change::Sending(sent) => {
                 self.open(Part::Picture);
@@ -331,6 +334,10 @@ mod tests {
         assert!(!record.has_picture(&wanted, &shown("old")));
         assert!(record.has_picture(&wanted, &shown("new")));
         assert!(!record.has_picture(&Wanted::new("another"), &shown("new")));
+        record.apply(Change::Unwanted(Part::Name));
+        assert!(record.has_picture(&wanted, &shown("new")));
+        record.apply(Change::Unwanted(Part::Picture));
+        assert!(!record.has_picture(&wanted, &shown("new")), "once no preset wants it, the guess ends");
         record.apply(Change::Took(wanted.clone(), Some("new".into())));
         assert!(record.has_picture(&wanted, &shown("new")));
         assert!(!record.has_picture(&wanted, &shown("by hand")));

@@ -16,11 +16,14 @@ use statusinator::{
     logging,
 };
 
+/// Seeds that once failed. 543: a change by hand after a lost answer was taken for ours, also under later statuses.
+const ONCE_FAILED: [u64; 1] = [543];
+
 const BINARY: &str = env!("CARGO_BIN_EXE_statusinator");
 
 #[test]
 fn whatever_fails_in_a_simulated_life_every_profile_ends_as_its_preset_says() {
-    for seed in 0..40 {
+    for seed in (0..40).chain(ONCE_FAILED) {
         let outcome = simulation::run(seed, &logging::silent());
 
         assert_eq!(outcome.failure, None, "cargo run --release --example chaos -- --seed {seed} --log");

@@ -83,10 +83,8 @@ impl Life {
         }
         match part {
             Part::Name => self.name(preset.name.as_deref().unwrap_or_default(), profile, keyring).await,
-            Part::Picture if record.has_picture(wanted, profile) => {
-                self.remember(Change::Took(wanted.clone(), profile.avatar_hash.clone()));
-                Outcome::Applied { sent: false }
-            }
+            // That a hash is ours may only be guessed, so it is not noted as such: the guess ends with the status.
+            Part::Picture if record.has_picture(wanted, profile) => Outcome::Applied { sent: false },
             Part::Picture => {
                 let link = preset.picture.as_deref().unwrap_or_default();
                 self.picture(link, wanted, profile, keyring).await
