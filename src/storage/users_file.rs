@@ -41,7 +41,9 @@ struct RawPreset {
 /// # Errors
 /// Where and why it is damaged, without any of its content.
 pub fn parse(bytes: &[u8]) -> Result<UsersFile, String> {
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| describe(&error))?;
+    // What is skipped would not be looked at; then the file could be read but never written.
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    let raw: Raw = serde_json::from_str(text).map_err(|error| describe(&error))?;
     let all = raw.users.len();
     let known = raw.users.into_iter().filter_map(|(id, presets)| Some((id.parse::<UserId>().ok()?, presets)));
     let users: Users =
@@ -86,6 +88,14 @@ mod tests {
         let file = parse(br#"{"lastUpdatedAt":1,"users":{"bob":{},"U1":{}},"more":[]}"#).unwrap();
 
         assert_eq!((file.users.len(), file.left_out), (1, 1));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_damage_also_where_nobody_looks() {
+        assert_eq!(
+            parse(b"{\"users\":{\"U1\":{\"x\":{\"note\":\"\xa1\"}}}}"),
+            Err("it is not UTF-8".to_owned())
+        );
     }
 
     #[test]
