@@ -115,6 +115,7 @@ pub struct Service {
 }
 
 /// Contexts made before their actors, so that each can be given the others' addresses.
+#[derive(Default)]
 struct Contexts {
     listener: Context<EventListener>,
     queue: Context<RequestQueue>,
@@ -135,7 +136,7 @@ impl Service {
     /// When the state folder cannot be read.
     pub async fn start(
         config: &Config,
-        outside: Outside,
+        mut outside: Outside,
         files: Option<Files>,
         on_fatal: mpsc::UnboundedSender<Fatal>,
         log: &Logger,
@@ -144,55 +145,8 @@ impl Service {
         let records = reconciler::load(&*outside.state, log).await.context("reading the state folder")?;
         let storm = on_fatal.clone();
         let restarts = Restarts::new(move || drop(storm.send(Fatal::RestartStorm)), log);
-        let contexts = Contexts {
-            listener: Context::new(),
-            queue: Context::new(),
-            reconciler: Context::new(),
-            slack: Context::new(),
-            overseer: Context::new(),
-        };
-        let named = |actor: &'static str| log.new(o!("actor" => actor));
-        let keepers = files.map(|files| keepers(config, files, &outside, &restarts, log));
-        let storage_log = named("storage_helper");
-        let helper = StorageHelper::new(
-            outside.stores,
-            outside.state.clone(),
-            outside.vault,
-            outside.recorder.clone(),
-            outside.clock,
-            storage_log,
-        );
-        let directory = Directory::default();
-        let gatekeeper = Gatekeeper::new(address(&contexts.slack), directory.clone(), named("gatekeeper"));
-        let storage = supervision::start("storage_helper", &restarts, |_| helper);
-        let registrar = Registrar {
-            storage: storage.clone(),
-            listener: address(&contexts.listener),
-            queue: address(&contexts.queue),
-            reconciler: address(&contexts.reconciler),
-            slack: address(&contexts.slack),
-            log: named("registrar"),
-        };
-        let service = Self {
-            listener: address(&contexts.listener),
-            queue: address(&contexts.queue),
-            reconciler: address(&contexts.reconciler),
-            slack: address(&contexts.slack),
-            overseer: address(&contexts.overseer),
-            chronicler: supervision::start("chronicler", &restarts, |_| {
-                Chronicler::new(outside.clock, named("chronicler"))
-            }),
-            gatekeeper: supervision::start("gatekeeper", &restarts, |_| gatekeeper),
-            registrar: supervision::start("registrar", &restarts, |_| registrar),
-            storage,
-            dead_letter: supervision::start("dead_letter", &restarts, |_| {
-                DeadLetter::new(outside.recorder.clone(), named("dead_letter"))
-            }),
-            keepers,
-            directory,
-            restarts: restarts.clone(),
-            is_draining: Arc::default(),
-        };
+        let contexts = Contexts::default();
+        let service = Self::with_addresses(&contexts, config, &mut outside, files, &restarts, log);
         let reconciler = service.reconciler.clone();
         let recorder = outside.recorder.clone();
         restarts.on_restart(move |actor| {
@@ -212,6 +166,56 @@ impl Service {
         let overseer = service.overseer(on_fatal, log);
         supervision::start_in(contexts.overseer, overseer, "overseer", &restarts);
         Ok(service)
+    }
+
+    /// Starts the actors that need not know all others, and has everybody's address.
+    fn with_addresses(
+        contexts: &Contexts,
+        config: &Config,
+        outside: &mut Outside,
+        files: Option<Files>,
+        restarts: &Restarts,
+        log: &Logger,
+    ) -> Self {
+        let named = |actor: &'static str| log.new(o!("actor" => actor));
+        let keepers = files.map(|files| keepers(config, files, outside, restarts, log));
+        let helper = StorageHelper::new(
+            outside.stores.clone(),
+            outside.state.clone(),
+            outside.vault.take(),
+            outside.recorder.clone(),
+            outside.clock,
+            named("storage_helper"),
+        );
+        let directory = Directory::default();
+        let storage = supervision::start("storage_helper", restarts, |_| helper);
+        let gatekeeper = Gatekeeper::new(address(&contexts.slack), directory.clone(), named("gatekeeper"));
+        let registrar = Registrar {
+            storage: storage.clone(),
+            listener: address(&contexts.listener),
+            queue: address(&contexts.queue),
+            reconciler: address(&contexts.reconciler),
+            slack: address(&contexts.slack),
+            log: named("registrar"),
+        };
+        let chronicler = Chronicler::new(outside.clock, named("chronicler"));
+        let dead_letter = DeadLetter::new(outside.recorder.clone(), named("dead_letter"));
+        Self {
+            listener: address(&contexts.listener),
+            queue: address(&contexts.queue),
+            reconciler: address(&contexts.reconciler),
+            slack: address(&contexts.slack),
+            overseer: address(&contexts.overseer),
+            chronicler: supervision::start("chronicler", restarts, |_| chronicler),
+            gatekeeper: supervision::start("gatekeeper", restarts, |_| gatekeeper),
+            registrar: supervision::start("registrar", restarts, |_| registrar),
+            storage,
+            dead_letter: supervision::start("dead_letter", restarts, |_| dead_letter),
+            keepers,
+            directory,
+            restarts: restarts.clone(),
+            is_draining: Arc::default(),
+        }
     }
 
     fn request_queue(&self, config: &Config, recorder: &Recorder, log: &Logger) -> RequestQueue {
