@@ -19,6 +19,8 @@ use super::{
 const RATE: f64 = 5_000.0;
 const WARM_UP: Duration = Duration::from_secs(1);
 const MEMBERS: usize = 32;
+/// After so long nothing is worked on any more.
+const SETTLED: Duration = Duration::from_secs(3);
 
 fn row(cells: &[String]) {
     println!("| {} |", cells.join(" | "));
@@ -54,7 +56,7 @@ fn peers() -> Vec<(&'static str, Command)> {
         .find(|path| path.exists())
         .filter(|_| folder.join("bolt-js/node_modules").exists());
     [
-        peer("slack-morphism", &folder.join("slack-morphism/target/release/slack-morphism-peer"), &[]),
+        peer("slack-morphism", &folder.join("slack-morphism/target/release/peer-slack-morphism"), &[]),
         node.and_then(|node| peer("bolt-js", &node, &["index.js"])),
         peer("bolt-python", &folder.join("bolt-python/.venv/bin/python"), &["app.py"]),
     ]
@@ -80,7 +82,10 @@ pub async fn receive(time: Duration) {
     servers.extend(peers());
     for (name, mut command) in servers {
         let address = free_address();
-        command.env("PORT", address.port().to_string()).env("SLACK_SIGNING_SECRET", SECRET);
+        command
+            .env("PORT", address.port().to_string())
+            .env("SLACK_SIGNING_SECRET", SECRET)
+            .env("WEB_CONCURRENCY", "2");
         let process = Process::start(command, address, "").await;
         let cpu = received(name, &process, time, floor_cost).await;
         if name == "floor" {
@@ -167,20 +172,24 @@ async fn changed_a_second(service: &Service, emoji: [&str; 2], first: usize) -> 
     const ROUNDS: usize = 10;
     let mut connection = Connection::open(service.process.address).await.unwrap();
     let mut took = Duration::ZERO;
-    for round in 0..ROUNDS {
+    for round in 0..=ROUNDS {
         let emoji = emoji[round % 2];
-        let requests: Vec<Vec<u8>> = (0..MEMBERS)
-            .map(|n| {
-                let user = format!("U{n}");
-                service.slack.set_status(&user.parse().unwrap(), emoji, "", 0);
-                request(&event(&user, emoji, first + round * MEMBERS + n))
-            })
-            .collect();
+        let change = |n: usize| {
+            let user = format!("U{n}");
+            service.slack.set_status(&user.parse().unwrap(), emoji, "", 0);
+            request(&event(&user, emoji, first + round * MEMBERS + n))
+        };
+        let requests: Vec<Vec<u8>> = (0..MEMBERS).map(change).collect();
         service.slack.take_events();
         let expected = writes(service) + MEMBERS * if emoji.starts_with(":p") { 2 } else { 1 };
         let began = Instant::now();
         for request in &requests {
             connection.send(request).await.unwrap();
+        }
+        if round == 0 {
+            // This one only brings everybody to the same status.
+            tokio::time::sleep(SETTLED).await;
+            continue;
         }
         while writes(service) < expected {
             assert!(began.elapsed() < Duration::from_secs(60), "{} of {expected} writes", writes(service));

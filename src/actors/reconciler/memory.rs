@@ -24,6 +24,8 @@ use super::Reconciler;
 const RECORD_AT_MOST: u64 = 64 * 1024;
 /// The wait before memory that could not be written is written again.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// What was seen waits so long for what follows from it: the two are then written at once.
+const WRITE_SOON: Duration = Duration::from_millis(20);
 /// The wait for a writing that is under way.
 const UNDER_WAY: Duration = Duration::from_millis(5);
 
@@ -57,13 +59,18 @@ impl Reconciler {
             return;
         }
         self.plan(user, &change);
+        let only_seen = matches!(change, Change::Saw { .. } | Change::Expires(_));
         let record = self.records.entry(user.clone()).or_default();
         let before = record.clone();
         record.apply(change);
         let is_new = Record { read_began: before.read_began, ..record.clone() } != before;
         if is_new {
             self.dirty.insert(user.clone());
-            self.write(ctx);
+            if only_seen {
+                ctx.run_later(WRITE_SOON, Self::write);
+            } else {
+                self.write(ctx);
+            }
         }
     }
 
