@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Write as _},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::ExitCode,
     rc::Rc,
@@ -84,6 +84,8 @@ impl App {
     pub async fn build(config: &Config, log: &Logger, logs: Option<LogHandle>) -> Result<Self, AppError> {
         let lock = own(&config.data_dir)?;
         let files = files(config, logs)?;
+        // Before any actor runs: whoever cannot listen shall not begin to work.
+        let listener = bind(config.bind)?;
         let clock = Clock::System;
         let recorder = Recorder::new(config.metrics_disabled.clone(), clock);
         let outside = outside(config, recorder.clone(), clock, log).await?;
@@ -93,7 +95,7 @@ impl App {
         }
         let service = Service::start(config, outside, Some(files), on_fatal, log).await?;
         let state = Data::new(HttpState::new(config, &service, recorder, clock, log));
-        let (server, bound) = serve_http(config, state.clone())?;
+        let (server, bound) = serve_http(listener, config.bind, state.clone())?;
         let page_link = state.entrance.key.as_ref().map(|key| page_link(config, bound, key));
         info!(log, "listening"; "address" => %bound, "version" => env!("CARGO_PKG_VERSION"));
         let handle = server.handle();
@@ -256,19 +258,24 @@ async fn open_vault(config: &Config, store: &dyn Storage, log: &Logger) -> Resul
     Ok(key.map(|key| Vault::new(vec![key])))
 }
 
+fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|error| {
+        AppError::Misconfigured(format!("STATUSINATOR_BIND {address} cannot be bound: {error}"))
+    })
+}
+
 fn serve_http(
-    config: &Config,
+    listener: TcpListener,
+    address: SocketAddr,
     state: Data<HttpState>,
 ) -> Result<(actix_web::dev::Server, SocketAddr), AppError> {
     let server = HttpServer::new(move || WebApp::new().app_data(state.clone()).configure(http::routes))
         .workers(HTTP_WORKERS)
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN.as_secs())
-        .bind(config.bind)
-        .map_err(|error| {
-            AppError::Misconfigured(format!("STATUSINATOR_BIND {} cannot be bound: {error}", config.bind))
-        })?;
-    let bound = server.addrs().first().copied().unwrap_or(config.bind);
+        .listen(listener)
+        .context("connections cannot be taken")?;
+    let bound = server.addrs().first().copied().unwrap_or(address);
     Ok((server.run(), bound))
 }
 

@@ -1,7 +1,7 @@
 //! Logs: to stdout for people or machines, and as JSON lines into a file.
 //!
-//! A line is filtered by its level before it is handed to the writing thread ([`channel`]), over a bounded channel whose
-//! losses are counted and said. What dependencies log comes along ([`bridge`]). Values from outside pass through [`escape`];
+//! A line is filtered by its level before it is handed to the writing threads ([`channel`]), one for stdout and one for the
+//! file, over bounded channels whose losses are counted and said: who does not read stdout holds up nothing else. What dependencies log comes along ([`bridge`]). Values from outside pass through [`escape`];
 //! tokens, e-mails, status texts and names never get here.
 
 pub mod bridge;
@@ -9,8 +9,9 @@ pub mod channel;
 
 use std::{
     io::{self, Write},
+    mem,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use slog::{Discard, Drain, FnValue, Level, Logger, Record, info, o};
@@ -23,13 +24,26 @@ use crate::{
 
 use channel::Channel;
 
+/// At the end, stdout's reader has so long to take what is left; the file has as long as it needs.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
+
 /// The running log. Lines are written until it is dropped, which waits for those that are under way.
 pub struct Logs {
     /// The root logger.
     pub log: Logger,
     /// What the running service does with its log.
     pub handle: LogHandle,
-    _guard: AsyncGuard,
+    to_stdout: Option<AsyncGuard>,
+    _to_file: AsyncGuard,
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if !self.handle.stdout.flush_now(LAST_LINES_WITHIN) {
+            // Its thread hangs in a write that nobody reads; to wait for it would be to wait for ever.
+            mem::forget(self.to_stdout.take());
+        }
+    }
 }
 
 /// What the running service does with its log, beside writing lines.
@@ -38,14 +52,16 @@ pub struct LogHandle {
     /// The files of it.
     pub spool: Spool,
     /// How lines get there.
-    pub channel: Arc<Channel>,
+    pub file: Arc<Channel>,
+    /// How lines get to stdout.
+    pub stdout: Arc<Channel>,
     configured: Level,
 }
 
 impl LogHandle {
     /// Switches debug lines on, or off if they are on.
     pub fn toggle_debug(&self, log: &Logger) {
-        if self.channel.level().is_at_least(Level::Info) {
+        if self.file.level().is_at_least(Level::Info) {
             self.switch_to(Level::Debug);
             info!(log, "debug lines are on; another SIGUSR1 switches them off");
         } else {
@@ -57,7 +73,8 @@ impl LogHandle {
     }
 
     fn switch_to(&self, level: Level) {
-        self.channel.set_level(level);
+        self.file.set_level(level);
+        self.stdout.set_level(level);
         bridge::set_level(level);
     }
 }
@@ -69,11 +86,12 @@ pub fn start(config: LogConfig, spool: Spool) -> Logs {
         LogFormat::Term => Box::new(Mutex::new(term()).map(ignore_errors)),
     };
     let to_file = Mutex::new(json(ToSpool { spool: spool.clone(), line: Vec::new() })).map(ignore_errors);
-    let both = slog::Duplicate::new(to_stdout, to_file).ignore_res();
-    let (channel, drain, guard) = Channel::start(both, config.level);
-    let log = Logger::root(drain, o!());
+    let (stdout, to_stdout, stdout_guard) = Channel::start(to_stdout.ignore_res(), config.level);
+    let (file, to_file, file_guard) = Channel::start(to_file.ignore_res(), config.level);
+    let log = Logger::root(slog::Duplicate::new(to_stdout, to_file).ignore_res(), o!());
     bridge::install(log.clone(), config.level);
-    Logs { log, handle: LogHandle { spool, channel, configured: config.level }, _guard: guard }
+    let handle = LogHandle { spool, file, stdout, configured: config.level };
+    Logs { log, handle, to_stdout: Some(stdout_guard), _to_file: file_guard }
 }
 
 /// Gathers a line, which is appended whole.
@@ -237,9 +255,9 @@ mod tests {
         let logs = start(LogConfig { level: Level::Trace, format: LogFormat::Json }, spool);
 
         logs.handle.toggle_debug(&logs.log);
-        assert_eq!(logs.handle.channel.level(), Level::Info);
+        assert_eq!(logs.handle.file.level(), Level::Info);
         logs.handle.toggle_debug(&logs.log);
 
-        assert_eq!(logs.handle.channel.level(), Level::Debug);
+        assert_eq!(logs.handle.file.level(), Level::Debug);
     }
 }

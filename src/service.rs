@@ -14,7 +14,7 @@ use std::{
 
 use actix::{Actor, Addr, Context, Recipient};
 use anyhow::Context as _;
-use slog::{Logger, o};
+use slog::{Logger, o, warn};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -30,7 +30,10 @@ use crate::{
         reconciler::{self, PassDue, Reconciler, ReconcilerParts},
         registrar::Registrar,
         request_queue::{Drain, RequestQueue, RequestQueueParts},
-        slack_client::{SlackClient, SlackClientParts},
+        slack_client::{
+            SlackClient, SlackClientParts,
+            handover::{self, KeepLimits},
+        },
         storage_helper::StorageHelper,
         supervision::{self, Restarts},
     },
@@ -42,7 +45,7 @@ use crate::{
     logging::LogHandle,
     metrics::Recorder,
     request::World,
-    slack::Transport,
+    slack::{Transport, limits::Limits},
     spool::Spool,
     storage::{Key, Storage, Stores},
     vault::Vault,
@@ -112,6 +115,7 @@ pub struct Service {
     pub restarts: Restarts,
     /// Set while the service stops: no event is accepted any more.
     pub is_draining: Arc<AtomicBool>,
+    state: (Rc<dyn Storage>, Clock),
 }
 
 /// Contexts made before their actors, so that each can be given the others' addresses.
@@ -141,10 +145,11 @@ impl Service {
         on_fatal: mpsc::UnboundedSender<Fatal>,
         log: &Logger,
     ) -> anyhow::Result<Self> {
-        let team = read_team(&*outside.state).await.context("reading the state folder")?;
+        let team = read_team(&*outside.state, log).await.context("reading the state folder")?;
         let records = reconciler::load(&*outside.state, log).await.context("reading the state folder")?;
         let storm = on_fatal.clone();
         let restarts = Restarts::new(move || drop(storm.send(Fatal::RestartStorm)), log);
+        let limits = handover::read(&*outside.state, outside.clock).await;
         let contexts = Contexts::default();
         let service = Self::with_addresses(&contexts, config, &mut outside, files, &restarts, log);
         let reconciler = service.reconciler.clone();
@@ -159,9 +164,9 @@ impl Service {
         let memory = (outside.state.clone(), records);
         let reconciler = service.reconciler(config, memory, outside.clock, outside.recorder.clone(), log);
         supervision::start_in(contexts.reconciler, reconciler, "reconciler", &restarts);
-        let listener = service.event_listener(outside.state, team, outside.recorder.clone(), log);
+        let listener = service.event_listener(outside.state.clone(), team, outside.recorder.clone(), log);
         supervision::start_in(contexts.listener, listener, "event_listener", &restarts);
-        let slack = service.slack_client(config, outside.transport, outside.recorder, outside.clock, log);
+        let slack = service.slack_client(config, outside, limits, log);
         supervision::start_in(contexts.slack, slack, "slack_client", &restarts);
         let overseer = service.overseer(on_fatal, log);
         supervision::start_in(contexts.overseer, overseer, "overseer", &restarts);
@@ -215,6 +220,7 @@ impl Service {
             directory,
             restarts: restarts.clone(),
             is_draining: Arc::default(),
+            state: (outside.state.clone(), outside.clock),
         }
     }
 
@@ -287,24 +293,18 @@ impl Service {
         EventListener::new(parts, log.new(o!("actor" => "event_listener")))
     }
 
-    fn slack_client(
-        &self,
-        config: &Config,
-        transport: Rc<dyn Transport>,
-        recorder: Recorder,
-        clock: Clock,
-        log: &Logger,
-    ) -> SlackClient {
+    fn slack_client(&self, config: &Config, outside: Outside, limits: Limits, log: &Logger) -> SlackClient {
         SlackClient::new(SlackClientParts {
-            transport,
+            limits,
+            transport: outside.transport,
             bot: config.slack.bot_token.clone(),
             admin: config.slack.admin_token.clone(),
             client: config.slack.client.clone(),
             on_workspace: self.listener.clone().recipient(),
             on_misconfigured: self.overseer.clone().recipient(),
             on_revived: self.reconciler.clone().recipient(),
-            recorder,
-            clock,
+            recorder: outside.recorder,
+            clock: outside.clock,
             log: log.new(o!("actor" => "slack_client")),
         })
     }
@@ -343,6 +343,11 @@ impl Service {
         let left = self.queue.send(Drain { deadline: Instant::now() + at_most }).await.unwrap_or_default();
         // An actor that is gone has nothing to write.
         let _ = self.reconciler.send(reconciler::Flush).await;
+        if let Ok(limits) = self.slack.send(KeepLimits).await {
+            let (state, clock) = self.state.clone();
+            // Without it the next start begins its minute anew, as after a crash.
+            let _ = actix::spawn(async move { handover::write(&*state, limits, clock).await }).await;
+        }
         left
     }
 }
@@ -366,9 +371,13 @@ fn keepers(config: &Config, files: Files, outside: &Outside, restarts: &Restarts
     Keepers { metrics_recorder, exporter: supervision::start("exporter", restarts, |_| exporter) }
 }
 
-async fn read_team(state: &dyn Storage) -> anyhow::Result<Option<TeamId>> {
+async fn read_team(state: &dyn Storage, log: &Logger) -> anyhow::Result<Option<TeamId>> {
     let Some(object) = state.get(&Key::workspace(), 256).await? else { return Ok(None) };
-    let text =
-        std::str::from_utf8(&object.bytes).context("the workspace's name in the state folder is damaged")?;
-    Ok(Some(TeamId(text.trim().to_owned())))
+    let id = std::str::from_utf8(&object.bytes).map(str::trim).unwrap_or_default();
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) {
+        warn!(log, "the noted workspace is damaged: it is learnt anew";
+            "todo" => "none, unless SLACK_BOT_TOKEN is of another workspace by now");
+        return Ok(None);
+    }
+    Ok(Some(TeamId(id.to_owned())))
 }

@@ -38,7 +38,8 @@ fn files_become_percentiles_and_a_plot() {
         ["4", "90", "90", "110", "110", "110", "110"]
     );
     assert!(
-        told.contains("from 2 files") && told.contains("1 rows were passed over; the first: b.csv, line 4"),
+        told.contains("from 2 files")
+            && told.contains("rows that are no samples: 1; the first is b.csv, line 4"),
         "{told}"
     );
     let svg = fs::read_to_string(folder.path().join("metrics.svg")).unwrap();

@@ -24,7 +24,7 @@ pub fn free_address() -> SocketAddr {
 
 impl Process {
     /// Starts it and waits until it answers `path` with 200, or any status for an empty path.
-    pub async fn start(mut command: Command, address: SocketAddr, path: &str) -> Self {
+    pub async fn start(command: &mut Command, address: SocketAddr, path: &str) -> Self {
         let began = Instant::now();
         let quiet =
             || if std::env::var_os("BENCH_LOUD").is_some() { Stdio::inherit() } else { Stdio::null() };

@@ -108,7 +108,7 @@ impl Service {
             ("SLACK_CLIENT_SECRET", app.client_secret),
             ("STATUSINATOR_METRICS_DISABLED", metrics_disabled.to_owned()),
         ]);
-        let process = Process::start(command, address, "readyz").await;
+        let process = Process::start(&mut command, address, "readyz").await;
         Self { process, slack, administrators_token, _folder: folder, base, _server: server }
     }
 

@@ -148,10 +148,15 @@ impl Exporter {
     /// Counts and tells what was lost before it could be exported.
     fn note_losses(&self) {
         let parts = &self.parts;
-        let lost = parts.logs.as_ref().map_or(0, |logs| logs.channel.take_lost());
-        if lost > 0 {
-            parts.recorder.count_by(Count::LineLost, lost);
-            warn!(parts.log, "log lines were lost: there were more than could be written"; "lost" => lost);
+        for (place, channel) in
+            parts.logs.iter().flat_map(|logs| [("stdout", &logs.stdout), ("file", &logs.file)])
+        {
+            let lost = channel.take_lost();
+            if lost > 0 {
+                parts.recorder.count_by(Count::LineLost, lost);
+                warn!(parts.log, "log lines were lost: there were more than could be written";
+                    "place" => place, "lost" => lost);
+            }
         }
         for spool in parts.spools() {
             let dropped = spool.take_dropped();
@@ -198,7 +203,7 @@ async fn export(parts: ExporterParts, load: Load) -> Result<u64, Failure> {
         // An actor that is restarted at this moment writes its samples into the next file.
         let _ = parts.metrics_recorder.send(Flush).await;
         if let Some(logs) = &parts.logs {
-            logs.channel.flush(LINES_WITHIN).await;
+            logs.file.flush(LINES_WITHIN).await;
         }
     }
     let spools: Vec<Spool> = parts.spools().cloned().collect();

@@ -7,6 +7,7 @@
 //! Announces [`WorkspaceKnown`], [`Misconfigured`] and [`TokenRevived`].
 
 pub mod access;
+pub mod handover;
 pub mod sign_in;
 mod standing;
 
@@ -171,6 +172,8 @@ pub struct Misconfigured {
 
 /// What the actor is made of.
 pub struct SlackClientParts {
+    /// What counts already.
+    pub limits: Limits,
     /// Carries calls.
     pub transport: Rc<dyn Transport>,
     /// The bot token.
@@ -226,12 +229,13 @@ type Calling<T> = LocalBoxFuture<'static, Result<T, CallError>>;
 
 impl SlackClient {
     /// Has not called yet.
-    pub fn new(parts: SlackClientParts) -> Self {
+    pub fn new(mut parts: SlackClientParts) -> Self {
         let api = WebApi::new(parts.transport.clone());
+        let limits = std::mem::take(&mut parts.limits);
         Self {
             api,
             parts,
-            limits: Limits::default(),
+            limits,
             withdrawn: HashMap::new(),
             bot: Known::Nothing,
             admin: Known::Nothing,

@@ -4,6 +4,8 @@
 mod store;
 mod tokens;
 
+use std::io::Write as _;
+
 use crate::{
     app::AppError,
     clock::Clock,
@@ -61,6 +63,7 @@ pub async fn check(config: &Config) -> Result<(), AppError> {
 }
 
 fn told(finding: Finding, findings: &mut Vec<Finding>) {
-    println!("{}", finding.line());
+    // Who reads it may have seen enough; the exit status tells the rest.
+    let _ = writeln!(std::io::stdout(), "{}", finding.line());
     findings.push(finding);
 }

@@ -5,6 +5,7 @@ pub mod samples;
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -85,16 +86,16 @@ pub async fn report(
         }
     }
     if let Some(first) = &samples.first_passed_over {
-        eprintln!("statusinator: {} rows were passed over; the first: {first}", samples.passed_over);
+        eprintln!("statusinator: rows that are no samples: {}; the first is {first}", samples.passed_over);
     }
     if samples.series.is_empty() {
         let asked = "no samples there: name files of <data dir>/metrics/, or exports/metrics/ of the store";
         return Err(AppError::Failed(anyhow::anyhow!(asked)));
     }
-    print!("{}", table(&samples));
     let svg = options.svg.display();
     fs::write(&options.svg, draw(&samples)).with_context(|| format!("{svg} cannot be written"))?;
-    println!("\nThe plot is in {svg}.");
+    // Who reads it may have seen enough.
+    let _ = write!(std::io::stdout(), "{}\nThe plot is in {svg}.\n", table(&samples));
     Ok(())
 }
 

@@ -239,6 +239,9 @@ impl Reader {
     fn client(&mut self, has_public_url: bool) -> Option<Option<ClientConfig>> {
         let id = self.text("SLACK_CLIENT_ID").map(str::to_owned);
         let secret = self.text("SLACK_CLIENT_SECRET").map(str::to_owned);
+        if id.is_some() && !has_public_url && self.text("STATUSINATOR_PUBLIC_URL").is_none() {
+            self.fail("STATUSINATOR_PUBLIC_URL", "is required with SLACK_CLIENT_ID");
+        }
         match (id, secret) {
             (None, None) => Some(None),
             (Some(_), None) => {
@@ -249,12 +252,7 @@ impl Reader {
                 self.fail("SLACK_CLIENT_ID", "is required with SLACK_CLIENT_SECRET");
                 None
             }
-            (Some(id), Some(secret)) => {
-                if !has_public_url && self.text("STATUSINATOR_PUBLIC_URL").is_none() {
-                    self.fail("STATUSINATOR_PUBLIC_URL", "is required with SLACK_CLIENT_ID");
-                }
-                Some(Some(ClientConfig { id, secret: Token::new(secret) }))
-            }
+            (Some(id), Some(secret)) => Some(Some(ClientConfig { id, secret: Token::new(secret) })),
         }
     }
 
@@ -396,7 +394,8 @@ mod tests {
 
     #[test]
     fn a_client_needs_both_halves_and_a_public_address() {
-        assert_eq!(names(with(&[("SLACK_CLIENT_ID", "1")]).unwrap_err()), ["SLACK_CLIENT_SECRET"]);
+        let missing = ["STATUSINATOR_PUBLIC_URL", "SLACK_CLIENT_SECRET"];
+        assert_eq!(names(with(&[("SLACK_CLIENT_ID", "1")]).unwrap_err()), missing);
         assert_eq!(names(with(&[("SLACK_CLIENT_SECRET", "1")]).unwrap_err()), ["SLACK_CLIENT_ID"]);
         let both = [("SLACK_CLIENT_ID", "1"), ("SLACK_CLIENT_SECRET", "2")];
         assert_eq!(names(with(&both).unwrap_err()), ["STATUSINATOR_PUBLIC_URL"]);

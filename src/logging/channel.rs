@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use slog::{Drain, Level, Never, OwnedKVList, Record};
@@ -55,6 +55,18 @@ impl Channel {
     /// How many lines were lost since this was last asked.
     pub fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
+    }
+
+    /// Waits on this thread until the lines of before are written, at most so long; answers whether they are.
+    pub fn flush_now(&self, at_most: Duration) -> bool {
+        let (sent, until) = (self.sent.load(Ordering::Acquire), Instant::now() + at_most);
+        while self.written.load(Ordering::Acquire) < sent {
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        true
     }
 
     /// Waits until the lines of before are written, at most so long.

@@ -4,6 +4,8 @@
 //! end, so that Slack can never see more than the limit in any minute. Who must wait keeps a place in line, and is
 //! told when its turn comes, those before it counted.
 
+pub mod kept;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},

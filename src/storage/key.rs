@@ -36,6 +36,11 @@ impl Key {
         Self("users-json-seen".into())
     }
 
+    /// `slack-limits`, in the state folder: which calls of the last minute count.
+    pub fn limits() -> Self {
+        Self("slack-limits".into())
+    }
+
     /// `members/<user>`, in the state folder: what was seen of him and applied to him.
     pub fn member(user: &UserId) -> Self {
         Self(format!("members/{user}"))

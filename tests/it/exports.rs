@@ -16,7 +16,10 @@ use statusinator::{
     demo::{Server, SimulatedSlack},
 };
 
-use crate::{harness::TEAM, processes::Process};
+use crate::{
+    harness::{SECRET, TEAM},
+    processes::Process,
+};
 
 /// The files below a folder, in order.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -82,7 +85,7 @@ impl Stage {
     }
 }
 
-async fn until(what: &str, condition: impl Fn() -> bool) {
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -150,6 +153,40 @@ async fn exports_are_named_as_documented_and_go_when_they_are_old() {
     let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert!(shape.starts_with("0000/00/00/000000-") && shape.ends_with(".jsonl.gz"), "{name}");
     until("it is removed", || !first.exists()).await;
+    stage.server.stop().await;
+}
+
+#[actix::test]
+async fn a_reader_of_stdout_that_stops_reading_holds_up_neither_the_file_nor_the_stop() {
+    let stage = Stage::new();
+    let folder = stage.folder.path().join("deaf");
+    fs::create_dir(&folder).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_statusinator"))
+        .arg("serve")
+        .current_dir(&folder)
+        .env_clear()
+        .envs([("SLACK_SIGNING_SECRET", SECRET), ("SLACK_BOT_TOKEN", &stage.bot)])
+        .envs([("SLACK_API_URL", stage.server.api_url()), ("STATUSINATOR_BIND", address.to_string())])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = || fs::read_to_string(folder.join("data/logs/statusinator.jsonl")).unwrap_or_default();
+    until("it listens", || log().contains("listening")).await;
+    // More than a pipe holds, and than wait for the thread that writes.
+    let refused = 2_000;
+    for _ in 0..refused {
+        let sent = stage.client.post(format!("http://{address}/slack/events")).send_body("{}").await;
+        assert_eq!(sent.unwrap().status(), 401);
+    }
+    until("all are in the file", || log().matches("a request was refused").count() == refused).await;
+
+    let stopped = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(stopped.success());
+    until("it ends", || child.try_wait().unwrap().is_some()).await;
+
+    assert_eq!(child.wait().unwrap().code(), Some(0));
     stage.server.stop().await;
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use slog::{Logger, debug};
 use statusinator::{
@@ -18,7 +19,7 @@ use statusinator::{
     metrics::{Metric, Recorder},
     service::{Outside, Service},
     slack::Token,
-    storage::{MemoryStorage, Stores},
+    storage::{Key, MemoryStorage, Storage as _, Stores},
     vault::Vault,
 };
 use tokio::{sync::mpsc, task::LocalSet};
@@ -79,6 +80,8 @@ pub struct World {
     /// What goes on while no service lives: Slack's deliveries.
     pub outside: Rc<LocalSet>,
     pub living: Living,
+    /// An ordered stop wrote down what counts towards Slack's limits.
+    keeps_limits: bool,
     began: Instant,
     failure: Option<String>,
     passes: u32,
@@ -118,6 +121,7 @@ impl World {
             interval,
             outside,
             living: Living::default(),
+            keeps_limits: false,
             began: Instant::now(),
             failure: None,
             passes: 0,
@@ -221,14 +225,26 @@ impl World {
             let _ = tasks.run_until(shut).await;
         } else {
             self.count("stop");
+            let before = self.kept_limits().await;
             tasks.run_until(async { service.drain(Duration::from_secs(25)).await }).await;
+            self.keeps_limits = self.kept_limits().await != before;
         }
         *self.living.borrow_mut() = None;
     }
 
+    /// What the state folder has of Slack's limits.
+    async fn kept_limits(&mut self) -> Option<Bytes> {
+        let rate = self.store_faults.replace(0.0);
+        let object = self.state.get(&Key::limits(), 1 << 20).await.expect("no fault now");
+        self.store_faults.set(rate);
+        object.map(|object| object.bytes)
+    }
+
     async fn start_again(&mut self) -> Life {
-        // Slack's limits are not kept ahead of time for the first minute after a crash.
-        self.truth.slack.lock().windows = Default::default();
+        // Slack's limits are not kept ahead of time for the first minute after a crash, or a stop that could not write.
+        if !std::mem::take(&mut self.keeps_limits) {
+            self.truth.slack.lock().windows = Default::default();
+        }
         let away = self.pause();
         tokio::time::sleep(away).await;
         self.truth.expire();

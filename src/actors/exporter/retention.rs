@@ -22,7 +22,7 @@ pub(super) async fn remove_old(
 /// When the file was closed that became this object: `exports/logs/2026/11/25/210000-…` at 21:00:00 of that day, UTC.
 fn closed_at(key: &Key) -> Option<SystemTime> {
     let parts: Vec<&str> = key.as_str().split('/').collect();
-    let [_, _, year, month, day, name] = parts[..] else { return None };
+    let ["exports", "logs" | "metrics", year, month, day, name] = parts[..] else { return None };
     let time = name.get(..6)?;
     let (hour, minute, second) = (time.get(..2)?, time.get(2..4)?, time.get(4..)?);
     humantime::parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()
@@ -44,6 +44,7 @@ mod tests {
             "exports/logs/2026/08/27/210001-host-2.jsonl.gz",
             "exports/metrics/2025/01/01/000000-host-3.csv.gz",
             "exports/notes",
+            "exports/others/2025/01/01/000000-host-3.csv.gz",
             "users.json",
         ];
         for name in names {
@@ -54,6 +55,6 @@ mod tests {
         remove_old(&store, now, Duration::from_secs(90 * 86_400)).await.unwrap();
 
         let left: Vec<String> = store.list("").await.unwrap().iter().map(Key::to_string).collect();
-        assert_eq!(left, [names[1], names[3], names[4]]);
+        assert_eq!(left, [names[1], names[3], names[4], names[5]]);
     }
 }

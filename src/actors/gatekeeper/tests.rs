@@ -13,6 +13,7 @@ use crate::{
     directory::Snapshot,
     logging::silent,
     metrics::Recorder,
+    slack::limits::Limits,
 };
 
 const TEAM: &str = "T1";
@@ -62,6 +63,7 @@ impl Stage {
             .then(|| Token::new(slack.lock().grant(&user("UBOSS"), false, &["admin.users:read"])));
         let deaf = Deaf.start();
         let client = SlackClient::new(SlackClientParts {
+            limits: Limits::default(),
             transport: Rc::new(slack.clone()),
             bot: Token::new(slack.bot_token()),
             admin,

@@ -109,6 +109,7 @@ async fn stage(script: Script, admin: bool) -> Stage {
     let ear = Ear(heard.clone()).start();
     let (log, lines) = captured();
     let client = SlackClient::new(SlackClientParts {
+        limits: Limits::default(),
         transport: Rc::new(script.clone()),
         bot: Token::new("xoxb-bot"),
         admin: admin.then(|| Token::new("xoxp-admin")),
@@ -282,6 +283,7 @@ async fn an_organisations_token_is_a_wrong_setting() {
     let ear = Ear(heard.clone()).start();
     let (log, _) = captured();
     let _client = SlackClient::new(SlackClientParts {
+        limits: Limits::default(),
         transport: Rc::new(script),
         bot: Token::new("xoxb-bot"),
         admin: None,

@@ -75,7 +75,8 @@ impl Samples {
         let whole = io::Cursor::new(begin).chain(file);
         let text: Box<dyn Read> =
             if is_packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).flexible(true).quoting(false).from_reader(text);
         let mut row = StringRecord::new();
         loop {
             match reader.read_record(&mut row) {
