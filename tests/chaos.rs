@@ -1,6 +1,9 @@
 //! A few of the many lives that `examples/chaos` lives, simulated and with the real binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[allow(dead_code)]
+#[path = "../examples/chaos/broken.rs"]
+mod broken;
 #[path = "../examples/chaos/process/mod.rs"]
 mod process;
 #[path = "../examples/chaos/simulation/mod.rs"]
@@ -30,6 +33,13 @@ fn whatever_fails_in_a_simulated_life_every_profile_ends_as_its_preset_says() {
         assert_eq!(outcome.failure, None, "cargo run --release --example chaos -- --seed {seed} --log");
         assert!(outcome.faults.contains_key("crash") || outcome.faults.contains_key("stop"));
         assert!(outcome.simulated_s > 3600 && outcome.calls > 0 && outcome.passes < 8);
+    }
+}
+
+#[test]
+fn every_rule_that_can_be_broken_on_purpose_stands_in_the_source() {
+    for rule in broken::RULES {
+        assert!(rule.stands(), "{}", rule.name);
     }
 }
 
