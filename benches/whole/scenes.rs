@@ -21,6 +21,7 @@ const RATE: f64 = 5_000.0;
 const TURNS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(1);
 const MEMBERS: usize = 32;
+const CHANGES: usize = 1_000;
 /// After so long nothing is worked on any more.
 const SETTLED: Duration = Duration::from_secs(3);
 
@@ -147,7 +148,7 @@ pub async fn change() {
     let mut first = Vec::new();
     let (before, calls_before) =
         (service.histogram("request_lifecycle_duration").await, service.histogram("slack_api_latency").await);
-    for n in 0..500 {
+    for n in 0..CHANGES {
         let emoji = [":n1:", ":n2:"][n / MEMBERS % 2];
         first.push(until_changed(&service, &mut connection, n % MEMBERS, emoji, n).await);
         tokio::time::sleep(Duration::from_millis(20)).await;
