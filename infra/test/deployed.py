@@ -132,6 +132,14 @@ def allowed(call):
         return False
 
 
+def told(call):
+    """The code of the error that a call ends with."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+
+
 def try_roles(aws, user, outputs, bucket):
     """What each may do to each kind of object; told as the letters of get, put and delete."""
     clients = {"user": aws.client("s3", user)}
@@ -163,6 +171,8 @@ def try_roles(aws, user, outputs, bucket):
         owner.delete_object(Bucket=bucket, Key=key)
     lists = {name: allowed(lambda: client.list_objects_v2(Bucket=bucket)) for name, client in clients.items()}
     assert lists == {"user": False, "READ": True, "WRITE": True, "EXPORT": False}, lists
+    missing = {name: told(lambda: client.get_object(Bucket=bucket, Key="U0TRY/missing.png")) for name, client in clients.items()}
+    assert missing["READ"] == missing["WRITE"] == "NoSuchKey" and missing["EXPORT"] == "AccessDenied", missing
     print(f"ok: each role may do what it must and nothing else, on {len(expected)} kinds of object", flush=True)
 
 
@@ -244,6 +254,11 @@ def try_check(binary, environment, folder):
     nobodys = {"STATUSINATOR_EXPORT_ROLE_ARN": environment["STATUSINATOR_EXPORT_ROLE_ARN"] + "-gone"}
     status, told = check(binary, {**environment, **nobodys}, folder)
     assert status == 1 and "correct STATUSINATOR_EXPORT_ROLE_ARN" in told, told
+    readers = {"STATUSINATOR_WRITE_ROLE_ARN": environment["STATUSINATOR_READ_ROLE_ARN"]}
+    status, told = check(binary, {**environment, **readers}, folder)
+    denied = [line for line in told.splitlines() if line.startswith("FAILED") and "AccessDenied for PutObject" in line]
+    assert status == 1 and denied and "grant it s3:PutObject there" in denied[0], told
+    print("ok: who may only read and should write is told:", denied[0], flush=True)
     print("ok: check finds a role that may too much, and one that is not there", flush=True)
 
 
