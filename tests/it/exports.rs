@@ -143,11 +143,16 @@ async fn each_line_gets_into_the_store_once_whatever_is_killed_and_whenever_the_
 async fn exports_are_named_as_documented_and_go_when_they_are_old() {
     let stage = Stage::new();
     let process =
-        stage.start(&[("STATUSINATOR_EXPORT_INTERVAL", "1s"), ("STATUSINATOR_EXPORT_RETENTION", "3s")]);
+        stage.start(&[("STATUSINATOR_EXPORT_INTERVAL", "1s"), ("STATUSINATOR_EXPORT_RETENTION", "10s")]);
     stage.warn(&process, 1).await;
     let logs = stage.folder.path().join("store/exports/logs");
-    until("an export is there", || !files(&logs).is_empty()).await;
-    let first = files(&logs)[0].clone();
+    let mut first = None;
+    until("an export is there", || {
+        first = files(&logs).into_iter().next();
+        first.is_some()
+    })
+    .await;
+    let first = first.unwrap();
 
     let name = first.strip_prefix(&logs).unwrap().to_str().unwrap().to_owned();
     let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
