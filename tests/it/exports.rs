@@ -21,11 +21,12 @@ use crate::{
     processes::Process,
 };
 
-/// The files below a folder, in order.
+/// The files below a folder, in order, but for those that are being written.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<PathBuf> = entries
         .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
         .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
         .collect();
     found.sort();
