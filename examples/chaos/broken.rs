@@ -74,10 +74,11 @@ pub fn run(rule: &Broken, seeds: u64) -> io::Result<ExitStatus> {
         return Err(io::Error::other(format!("{} no longer has {:?}", rule.file, rule.rule)));
     }
     fs::write(&file, text.replace(rule.rule, rule.instead))?;
+    // A folder of its own: cargo takes the two packages for one, and the broken program for the whole one.
     Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--release", "--example", "chaos", "--", "--seeds", &seeds.to_string()])
         .current_dir(&copy)
-        .env("CARGO_TARGET_DIR", root.join("target"))
+        .env("CARGO_TARGET_DIR", root.join("target/broken-build"))
         .status()
 }
 
