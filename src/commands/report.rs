@@ -105,8 +105,7 @@ fn cannot_be_read(path: &Path, error: &std::io::Error) -> AppError {
 
 /// A line for each metric.
 fn table(samples: &Samples) -> String {
-    let times = samples.series.values().flatten().map(|(at, _)| *at);
-    let (first, last) = times.fold((u64::MAX, 0), |(first, last), at| (first.min(at), last.max(at)));
+    let (first, last) = samples.span();
     let files = if samples.files == 1 { "file" } else { "files" };
     let mut text = format!("{} to {} UTC, from {} {files}\n\n", time(first), time(last), samples.files);
     let head = ["metric", "units", "samples", "min", "p50", "p90", "p95", "p99", "max"].map(str::to_owned);

@@ -22,8 +22,7 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#444}.title{font-s
 
 /// The plot as an SVG document.
 pub fn draw(samples: &Samples) -> String {
-    let times = samples.series.values().flatten().map(|(at, _)| *at);
-    let (first, last) = times.fold((u64::MAX, 0), |(first, last), at| (first.min(at), last.max(at)));
+    let (first, last) = samples.span();
     let height = PANEL * samples.series.len() as f64;
     let document = html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH) height=(height) {
@@ -46,16 +45,14 @@ fn panel(series: &Series, rows: &[(u64, f64)], first: u64, last: u64) -> Markup 
     let least = rows.iter().map(|(_, value)| value.max(0.001)).fold(f64::MAX, f64::min);
     let scale =
         if is_duration { Scale::durations(least, largest.max(0.001)) } else { Scale::counts(largest) };
-    let y = |value: f64| {
-        let at = if is_duration { value.max(0.001).log10() } else { value };
-        BOTTOM - scale.part(at) * (BOTTOM - TOP)
-    };
+    let height_of = |at: f64| BOTTOM - scale.part(at) * (BOTTOM - TOP);
+    let y = |value: f64| height_of(if is_duration { value.max(0.001).log10() } else { value });
     let step = (RIGHT - LEFT) / COLUMNS as f64;
     html! {
         text.title x=(LEFT) y="20" { (series.name) ", " (series.units) }
         text x=(LEFT) y="37" { (if is_duration { "dot: half took at most this; bar: up to 95 of 100" } else { "the most at a time" }) }
         @for (at, text) in &scale.ticks {
-            @let y = BOTTOM - scale.part(*at) * (BOTTOM - TOP);
+            @let y = height_of(*at);
             line.grid x1=(LEFT) x2=(RIGHT) y1=(number(y)) y2=(number(y)) {}
             text x=(LEFT - 8.0) y=(number(y + 4.0)) text-anchor="end" { (text) }
         }

@@ -68,6 +68,12 @@ impl Samples {
         Ok(())
     }
 
+    /// When the first and the last sample were taken, unix seconds.
+    pub fn span(&self) -> (u64, u64) {
+        let times = self.series.values().flatten().map(|(at, _)| *at);
+        times.fold((u64::MAX, 0), |(first, last), at| (first.min(at), last.max(at)))
+    }
+
     fn read(&mut self, name: &str, mut file: impl Read) -> io::Result<()> {
         let mut begin = Vec::new();
         file.by_ref().take(2).read_to_end(&mut begin)?;
