@@ -9,6 +9,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 /// A verified body.
 #[derive(Debug, Default, Deserialize)]
@@ -66,9 +67,17 @@ pub struct User<'a> {
     pub is_bot: Lenient<bool>,
     /// Whether he is of a workspace that only shares channels with this one.
     pub is_stranger: Lenient<bool>,
-    /// His profile.
+    /// His profile as it was sent: it is read for the few who are onboarded, with [`User::profile`].
     #[serde(borrow)]
-    pub profile: Lenient<Profile<'a>>,
+    profile: Option<&'a RawValue>,
+}
+
+impl<'a> User<'a> {
+    /// The status in his profile, as far as there is one.
+    pub fn profile(&self) -> Profile<'a> {
+        let read = |raw: &'a RawValue| serde_json::from_str::<Lenient<Profile<'a>>>(raw.get()).ok()?.0;
+        self.profile.and_then(read).unwrap_or_default()
+    }
 }
 
 /// The status in a profile.
@@ -278,7 +287,7 @@ mod tests {
             assert!(callback.kind.text().is_some(), "{path}");
             if let Some(user) = callback.event.0.and_then(|event| event.user.0) {
                 assert!(user.id.text().is_some(), "{path}");
-                assert!(user.profile.0.unwrap().status_emoji.text().is_some(), "{path}");
+                assert!(user.profile().status_emoji.text().is_some(), "{path}");
                 members += 1;
             }
         }
@@ -296,9 +305,20 @@ mod tests {
         let user = event.user.0.unwrap();
         assert_eq!((event.kind.text(), user.id.text()), (Some("user_change"), Some("U1")));
         assert!(!user.deleted.is_true() && !user.is_bot.is_true());
-        let profile = user.profile.0.unwrap();
+        let profile = user.profile();
         assert_eq!((profile.status_emoji.text(), profile.status_expiration.0), (None, Some(1_700_000_000)));
         assert_eq!((callback.event_time.0, callback.team_id.text()), (Some(1), None));
+    }
+
+    #[test]
+    fn a_profile_of_a_wrong_kind_tells_no_status() {
+        for profile in ["7", "null", "[]", "\"x\"", r#"{"status_emoji":":a:","status_emoji":":b:"}"#] {
+            let body = format!(r#"{{"event":{{"user":{{"id":"U1","profile":{profile}}}}}}}"#);
+
+            let user = parse(body.as_bytes()).unwrap().event.0.unwrap().user.0.unwrap();
+
+            assert_eq!((user.id.text(), user.profile().status_emoji.text()), (Some("U1"), None), "{profile}");
+        }
     }
 
     #[test]
@@ -308,7 +328,7 @@ mod tests {
         let callback = parse(body).unwrap();
 
         let user = callback.event.0.unwrap().user.0.unwrap();
-        assert_eq!(user.profile.0.unwrap().status_emoji.text(), Some(":palm_tree:"));
+        assert_eq!(user.profile().status_emoji.text(), Some(":palm_tree:"));
     }
 
     #[test]

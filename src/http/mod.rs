@@ -15,10 +15,7 @@ pub mod signature;
 pub mod signin;
 pub mod slack_events;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use actix::Recipient;
 use actix_web::{
@@ -206,7 +203,8 @@ impl HttpState {
     }
 }
 
-/// Every path, with the method that it takes and who answers it.
+/// Every path, with the method that it takes and who answers it. A request is compared with them in this order, with those
+/// that have a parameter by a regular expression: Slack's events come first.
 fn all() -> Vec<(&'static str, Method, Route)> {
     let get = |path, handler: Route| (path, Method::GET, handler.method(Method::GET));
     let post = |path, handler: Route| (path, Method::POST, handler.method(Method::POST));
@@ -237,9 +235,12 @@ pub fn listed() -> Vec<(Method, &'static str)> {
 
 /// Serves all routes. Another method than a path's own is answered 405.
 pub fn routes(app: &mut ServiceConfig) {
-    let mut paths: BTreeMap<&str, Vec<(Method, Route)>> = BTreeMap::new();
+    let mut paths: Vec<(&str, Vec<(Method, Route)>)> = Vec::new();
     for (path, method, route) in all() {
-        paths.entry(path).or_default().push((method, route));
+        match paths.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, routes)) => routes.push((method, route)),
+            None => paths.push((path, vec![(method, route)])),
+        }
     }
     for (path, routes) in paths {
         let allowed: Vec<String> = routes.iter().map(|(method, _)| method.to_string()).collect();

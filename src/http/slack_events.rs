@@ -2,12 +2,13 @@
 
 use std::{
     sync::atomic::Ordering,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, ResponseError as _,
     dev::Payload,
+    http::header::{CONTENT_LENGTH, HeaderName},
     web::{Bytes, Data},
 };
 use futures_util::future::LocalBoxFuture;
@@ -19,7 +20,7 @@ use crate::{
         event_listener::{Answer, AppRateLimited, Ignored, Missed, Receive, Revoke, Revoked},
         reconciler::PassDue,
     },
-    clock,
+    clock::Instant,
     domain::{Emoji, RequestId},
     logging::escape,
     metrics::{Count, Metric},
@@ -37,11 +38,15 @@ const BODY_AT_MOST: usize = 1024 * 1024;
 /// How long the listener may take: Slack waits three seconds, and wants an answer within them.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+static TIMESTAMP: HeaderName = HeaderName::from_static("x-slack-request-timestamp");
+static SIGNATURE: HeaderName = HeaderName::from_static("x-slack-signature");
+/// Slack sends it with the second delivery of an event and the later ones.
+static RETRY_NUM: HeaderName = HeaderName::from_static("x-slack-retry-num");
+
 /// A body that Slack signed, and when it arrived.
 pub struct Signed {
     body: Bytes,
-    received: clock::Instant,
-    began: Instant,
+    received: Instant,
     is_retry: bool,
 }
 
@@ -52,19 +57,18 @@ impl FromRequest for Signed {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-            let declared = header("content-length").and_then(|text| text.parse().ok());
+            let header = |name: &HeaderName| request.headers().get(name)?.to_str().ok();
+            let declared = header(&CONTENT_LENGTH).and_then(|text| text.parse().ok());
             let body = body::read(payload, declared, BODY_AT_MOST).await?;
             let state = request.app_data::<Data<HttpState>>().ok_or(ApiError::Unanswered)?;
-            let (received, began) = (clock::Instant::now(), Instant::now());
-            let (timestamp, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
-            let secret = state.signing_secret.expose_secret();
-            signature::verify(secret, timestamp, signature, &body, state.clock.unix()).map_err(|_| {
+            let received = Instant::now();
+            let (secret, now) = (state.signing_secret.expose_secret(), state.clock.unix());
+            signature::verify(secret, header(&TIMESTAMP), header(&SIGNATURE), &body, now).map_err(|_| {
                 warn!(state.log, "a request was refused: its signature is missing, stale or wrong";
                     "todo" => "none if it is not from slack; else see SLACK_SIGNING_SECRET and this machine's clock");
                 ApiError::BadSignature
             })?;
-            Ok(Self { body, received, began, is_retry: header("x-slack-retry-num").is_some() })
+            Ok(Self { body, received, is_retry: header(&RETRY_NUM).is_some() })
         })
     }
 }
@@ -88,7 +92,7 @@ fn ok(state: &HttpState, count: Count) -> HttpResponse {
 
 async fn answer(signed: &Signed, state: &HttpState) -> Result<HttpResponse, ApiError> {
     let callback = callback::parse(&signed.body).map_err(|_| ApiError::NotAnObject)?;
-    state.recorder.took(Metric::EventParsingLatency, signed.began.elapsed());
+    state.recorder.took(Metric::EventParsingLatency, signed.received.elapsed());
     if callback.kind.text() == Some("url_verification") {
         state.recorder.count(Count::EventChallenge);
         let challenge = callback.challenge.text().unwrap_or_default().to_owned();
@@ -174,13 +178,13 @@ async fn on_change(
         return Ok(ok(state, Count::EventNotOnboarded));
     }
     let Ok(id) = id.parse() else { return Ok(ok(state, Count::EventNoMember)) };
-    let profile = user.profile.0.as_ref();
+    let profile = user.profile();
     let event = Receive {
         request: RequestId::random(),
         event_id: callback.event_id.text().map(str::to_owned),
         user: id,
-        emoji: profile.and_then(|profile| profile.status_emoji.text()).map(Emoji::new),
-        expiration: profile.and_then(|profile| profile.status_expiration.0),
+        emoji: profile.status_emoji.text().map(Emoji::new),
+        expiration: profile.status_expiration.0,
         is_retry: signed.is_retry,
         received: signed.received,
     };
