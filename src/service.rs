@@ -188,6 +188,7 @@ impl Service {
             outside.stores.clone(),
             outside.state.clone(),
             outside.vault.take(),
+            address(&contexts.listener).recipient(),
             outside.recorder.clone(),
             outside.clock,
             named("storage_helper"),

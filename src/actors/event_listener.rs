@@ -97,7 +97,8 @@ pub enum Ignored {
     Starting,
 }
 
-/// Announces an event of a member who is not in the cache: `users.json` may have changed.
+/// Announces that `users.json` may not be what was last read of it: somebody who is not in the cache had an event, or
+/// `/onboard` found it damaged.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Missed;

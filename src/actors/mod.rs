@@ -4,6 +4,8 @@ pub mod agenda;
 pub mod backlog;
 pub mod chronicler;
 pub mod dead_letter;
+#[cfg(test)]
+pub mod deaf;
 pub mod event_listener;
 pub mod exporter;
 pub mod gatekeeper;

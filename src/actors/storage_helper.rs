@@ -15,8 +15,8 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture,
-    Supervised, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
+    ResponseFuture, Supervised, WrapFuture,
 };
 use slog::{Logger, debug, error, info, warn};
 
@@ -30,7 +30,7 @@ use crate::{
     vault::{Stored, Vault},
 };
 
-use super::{Observe, Report};
+use super::{Observe, Report, event_listener::Missed};
 use edits::Edits;
 use shelf::Shelf;
 
@@ -168,17 +168,18 @@ pub struct StorageHelper {
 }
 
 impl StorageHelper {
-    /// Serves these stores; `state` is the service's own folder.
+    /// Serves these stores; `state` is the service's own folder. `on_damage` hears when `users.json` turns out damaged.
     pub fn new(
         stores: Stores,
         state: Rc<dyn Storage>,
         vault: Option<Vault>,
+        on_damage: Recipient<Missed>,
         recorder: Recorder,
         clock: Clock,
         log: Logger,
     ) -> Self {
         let (vault, replacing) = (vault.map(Rc::new), Rc::default());
-        let shelf = Shelf { stores, state, vault, recorder, clock, replacing };
+        let shelf = Shelf { stores, state, vault, recorder, clock, on_damage, replacing };
         let edits = Edits::default();
         Self { shelf, edits, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
     }

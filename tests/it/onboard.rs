@@ -247,6 +247,10 @@ async fn a_damaged_file_is_never_written_over() {
             );
         }
         assert_eq!(std::fs::read_to_string(&file).unwrap(), damage);
+        app.until("the damage is told", async || {
+            app.problems().await.iter().any(|problem| problem.contains("users.json"))
+        })
+        .await;
     }
     std::fs::remove_file(&file).unwrap();
     assert_eq!(boss.onboard(&json!({ "U2": {} })).await.0, 503, "it was there and is gone");

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    actors::slack_client::{Misconfigured, SlackClientParts, TokenRevived, WorkspaceKnown},
+    actors::{deaf::Deaf, slack_client::SlackClientParts},
     clock::Clock,
     demo::{Effect, Fault, SimulatedSlack},
     directory::Snapshot,
@@ -17,28 +17,6 @@ use crate::{
 };
 
 const TEAM: &str = "T1";
-
-/// Hears what `SlackClient` announces, and does nothing about it.
-struct Deaf;
-
-impl Actor for Deaf {
-    type Context = Context<Self>;
-}
-
-impl Handler<WorkspaceKnown> for Deaf {
-    type Result = ();
-    fn handle(&mut self, _: WorkspaceKnown, _: &mut Self::Context) {}
-}
-
-impl Handler<Misconfigured> for Deaf {
-    type Result = ();
-    fn handle(&mut self, _: Misconfigured, _: &mut Self::Context) {}
-}
-
-impl Handler<TokenRevived> for Deaf {
-    type Result = ();
-    fn handle(&mut self, _: TokenRevived, _: &mut Self::Context) {}
-}
 
 struct Stage {
     slack: SimulatedSlack,

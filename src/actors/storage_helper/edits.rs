@@ -119,7 +119,7 @@ impl StorageHelper {
         let (shelf, log) = (self.shelf.clone(), self.log.new(o!("request" => request.to_string())));
         let edits: Arc<[Edit]> = edits.into_iter().map(|edit| edit.edit).collect();
         let written = async move {
-            let written = shelf.edit_users(edits, request).await;
+            let written = shelf.told(shelf.edit_users(edits, request).await);
             if let Ok(bytes) = &written {
                 info!(log, "users.json written"; "changes" => answers.len(), "bytes" => bytes.1);
             }
@@ -161,6 +161,15 @@ impl Shelf {
         }
     }
 
+    async fn show_users(&self) -> Result<Box<RawValue>, UsersError> {
+        let file = match self.users(None).await? {
+            Fetched::Changed(object) => Some(object.bytes),
+            Fetched::Missing | Fetched::Unchanged => None,
+        };
+        let shown = self.clock.offload(move || users_file::users(file.as_deref())).await;
+        shown.unwrap_or_else(|| Err("it cannot be read".into())).map_err(UsersError::Broken)
+    }
+
     async fn missing_pictures(&self, keys: BTreeSet<Key>) -> Result<BTreeSet<Key>, StorageError> {
         let looked_for = keys.into_iter().map(|key| async move {
             let is_there = self.read(DEADLINE, self.stores.read.has(&key)).await?;
@@ -196,14 +205,7 @@ impl Handler<ShowUsers> for StorageHelper {
 
     fn handle(&mut self, _: ShowUsers, _ctx: &mut Self::Context) -> Self::Result {
         let shelf = self.shelf.clone();
-        Box::pin(async move {
-            let file = match shelf.users(None).await? {
-                Fetched::Changed(object) => Some(object.bytes),
-                Fetched::Missing | Fetched::Unchanged => None,
-            };
-            let shown = shelf.clock.offload(move || users_file::users(file.as_deref())).await;
-            shown.unwrap_or_else(|| Err("it cannot be read".into())).map_err(UsersError::Broken)
-        })
+        Box::pin(async move { shelf.told(shelf.show_users().await) })
     }
 }
 

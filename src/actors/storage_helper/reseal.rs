@@ -61,8 +61,11 @@ impl Shelf {
 mod tests {
     use std::{collections::BTreeSet, rc::Rc, time::SystemTime};
 
+    use actix::Actor as _;
+
     use super::*;
     use crate::{
+        actors::deaf::Deaf,
         clock::Clock,
         config::VaultKey,
         logging::captured,
@@ -80,6 +83,7 @@ mod tests {
             vault: Some(Rc::new(Vault::new(keys))),
             recorder: Recorder::new(BTreeSet::new(), Clock::System),
             clock: Clock::System,
+            on_damage: Deaf.start().recipient(),
             replacing: Rc::default(),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::{rc::Rc, time::Duration};
 
+use actix::Recipient;
 use tokio::sync::Mutex;
 
 use crate::{
+    actors::event_listener::Missed,
     clock::{Clock, Instant},
     domain::{RequestId, UserId},
     metrics::{Metric, Recorder},
@@ -29,6 +31,8 @@ pub(super) struct Shelf {
     pub(super) vault: Option<Rc<Vault>>,
     pub(super) recorder: Recorder,
     pub(super) clock: Clock,
+    /// Hears that `users.json` is damaged.
+    pub(super) on_damage: Recipient<Missed>,
     /// Held while a token is replaced or removed: what is removed must be what was looked at.
     pub(super) replacing: Rc<Mutex<()>>,
 }
@@ -68,6 +72,14 @@ impl Shelf {
         };
         self.was_there(&fetched).await?;
         Ok(fetched)
+    }
+
+    /// Has a `users.json` that was found damaged read by who says so in `/readyz`.
+    pub(super) fn told<T>(&self, found: Result<T, UsersError>) -> Result<T, UsersError> {
+        if matches!(found, Err(UsersError::Broken(_))) {
+            self.on_damage.do_send(Missed);
+        }
+        found
     }
 
     /// Once `users.json` was there, that it is missing is damage: an empty one would forget everybody.

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
+    actors::deaf::Deaf,
     clock::Clock,
     domain::Presets,
     logging::silent,
@@ -28,7 +29,8 @@ fn replace(n: usize) -> EditUsers {
 fn helper(store: &MemoryStorage) -> Addr<StorageHelper> {
     let clock = Clock::System;
     let (state, recorder) = (Rc::new(MemoryStorage::default()), Recorder::new(Default::default(), clock));
-    StorageHelper::new(Stores::one(Rc::new(store.clone())), state, None, recorder, clock, silent()).start()
+    let stores = Stores::one(Rc::new(store.clone()));
+    StorageHelper::new(stores, state, None, Deaf.start().recipient(), recorder, clock, silent()).start()
 }
 
 /// Counts the writings of `users.json`.
