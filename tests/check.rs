@@ -88,7 +88,7 @@ async fn nothing_is_wrong_with_a_service_that_lacks_nothing() {
     assert!(about(&told, "SLACK_BOT_TOKEN").contains("workspace T1"), "{told}");
     assert!(about(&told, "SLACK_ADMIN_TOKEN").contains("as UBOSS"), "{told}");
     assert!(about(&told, "STATUSINATOR_STORE").contains("nobody is onboarded yet"), "{told}");
-    assert_eq!(std::fs::read_dir(stage.folder.path().join("data/store/check")).map_or(0, Iterator::count), 0);
+    assert_eq!(std::fs::read_dir(stage.folder.path()).unwrap().count(), 0, "what was not there is not there");
     stage.server.stop().await;
 }
 
@@ -108,6 +108,17 @@ async fn tokens_that_are_dead_or_lack_scopes_are_named() {
     assert!(admin.starts_with("FAILED") && admin.contains("token_revoked"), "{told}");
     assert!(told.contains("2 of 5 checks failed"), "{told}");
     assert!(!told.contains("xox"), "{told}");
+}
+
+#[actix::test]
+async fn a_refusal_tells_the_time_as_well() {
+    let stage = Stage::new().set("SLACK_BOT_TOKEN", "xoxb-of-nobody");
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 1, "{told}");
+    assert!(about(&told, "clock").starts_with("ok"), "{told}");
+    assert!(told.contains("1 of 5 checks failed"), "{told}");
 }
 
 #[actix::test]
@@ -134,6 +145,22 @@ async fn a_damaged_users_json_is_told() {
 }
 
 #[actix::test]
+async fn a_store_that_cannot_be_used_is_told_with_what_to_look_at() {
+    let file = Stage::new();
+    std::fs::write(file.folder.path().join("f"), "").unwrap();
+    let file = file.set("STATUSINATOR_STORE", "file:f");
+    let store = S3Server::start();
+    let unreached = Stage::new().on(&store).set("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9");
+
+    let (no_folder, no_answer) = (file.run("check").await.0, unreached.run("check").await.0);
+
+    let (no_folder, no_answer) =
+        (about(&no_folder, "STATUSINATOR_STORE"), about(&no_answer, "STATUSINATOR_STORE"));
+    assert!(no_folder.starts_with("FAILED") && no_folder.contains("/f is a folder"), "{no_folder}");
+    assert!(no_answer.starts_with("FAILED") && no_answer.contains("AWS_ENDPOINT_URL_S3"), "{no_answer}");
+}
+
+#[actix::test]
 async fn a_bucket_is_tried_and_nothing_is_left_in_it() {
     let store = S3Server::start();
     let stage = Stage::new().on(&store);
@@ -142,7 +169,7 @@ async fn a_bucket_is_tried_and_nothing_is_left_in_it() {
 
     assert_eq!(status, 0, "{told}");
     assert!(about(&told, "STATUSINATOR_EXPORT_ROLE_ARN").contains("not set"), "{told}");
-    assert_eq!(store.count("PutObject"), 3);
+    assert_eq!(store.count("PutObject"), 4);
     assert!(store.lock().objects.is_empty(), "{:?}", store.lock().objects);
 }
 
@@ -157,6 +184,7 @@ async fn a_denied_write_names_who_may_not_what() {
     assert_eq!(status, 1, "{told}");
     assert!(told.contains("AccessDenied for PutObject check/"), "{told}");
     assert!(told.contains("as the plain credentials; grant it s3:PutObject there"), "{told}");
+    assert!(about(&told, "STATUSINATOR_EXPORT_ROLE_ARN").starts_with("FAILED"), "{told}");
 }
 
 #[actix::test]

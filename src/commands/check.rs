@@ -1,17 +1,20 @@
 //! `statusinator check`: tries what the service will need of Slack and of the store, and says what to do about what
-//! fails. It changes nothing but objects below `check/`, which it removes.
+//! fails. It changes nothing but objects below `check/`, which it removes, as it does a store's folder that was not there.
 
 mod store;
 mod tokens;
 
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     app::AppError,
     clock::Clock,
-    config::Config,
-    slack::{HttpTransport, WebApi},
-    storage::Stores,
+    config::{Config, StoreConfig},
+    slack::HttpTransport,
+    storage::{LocalStorage, Stores},
 };
 
 /// What was tried, named by its setting, and how it went: what was found, or what to do.
@@ -41,18 +44,12 @@ impl Finding {
 /// # Errors
 /// [`AppError::Failed`] when something failed.
 pub async fn check(config: &Config) -> Result<(), AppError> {
-    let api = WebApi::new(std::rc::Rc::new(HttpTransport::new(&config.slack.api_url)));
     let mut findings = Vec::new();
-    for finding in tokens::check(&api, &config.slack, Clock::System.unix()).await {
+    for finding in tokens::check(HttpTransport::new(&config.slack.api_url), &config.slack).await {
         told(finding, &mut findings);
     }
-    match Stores::open(&config.store, Clock::System) {
-        Ok(stores) => {
-            for finding in store::check(&stores, &config.store).await {
-                told(finding, &mut findings);
-            }
-        }
-        Err(error) => told(Finding::new("STATUSINATOR_STORE", Err(error.to_string())), &mut findings),
+    for finding in check_store(&config.store).await {
+        told(finding, &mut findings);
     }
     let failed = findings.iter().filter(|finding| finding.outcome.is_err()).count();
     if failed > 0 {
@@ -60,6 +57,33 @@ pub async fn check(config: &Config) -> Result<(), AppError> {
         return Err(AppError::Failed(anyhow::anyhow!("{failed} of {all} checks failed")));
     }
     Ok(())
+}
+
+async fn check_store(config: &StoreConfig) -> Vec<Finding> {
+    let folder = match config {
+        StoreConfig::Folder(folder) => Some(folder),
+        StoreConfig::Bucket(_) => None,
+    };
+    let made = folder.map(|folder| missing(folder)).unwrap_or_default();
+    let findings = match Stores::open(config, Clock::System) {
+        Ok(stores) => store::check(&stores, config).await,
+        Err(error) => vec![Finding::new(store::STORE, Err(store::Failed::from(error).told(config)))],
+    };
+    // Whoever runs this may be another user than the service's, whose folders they are to be.
+    if let Some(folder) = folder.filter(|_| !made.is_empty()) {
+        LocalStorage::remove_unused(folder);
+        for parent in &made[1..] {
+            // One that is no longer empty stays.
+            let _ = std::fs::remove_dir(parent);
+        }
+    }
+    findings
+}
+
+/// The folder and its parents, as far as they are not there, the deepest first.
+fn missing(folder: &Path) -> Vec<PathBuf> {
+    let parents = folder.ancestors().filter(|path| !path.as_os_str().is_empty());
+    parents.take_while(|path| !path.exists()).map(Path::to_owned).collect()
 }
 
 fn told(finding: Finding, findings: &mut Vec<Finding>) {

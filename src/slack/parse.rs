@@ -137,14 +137,13 @@ pub fn identity(reply: &Reply) -> Result<Identity, SlackError> {
     }
     let raw: Raw = body(reply)?;
     let scopes = reply.scopes.iter().flat_map(|scopes| scopes.split(','));
-    let date = reply.date.as_deref().and_then(|date| date.parse::<actix_web::http::header::HttpDate>().ok());
     Ok(Identity {
         team: TeamId(raw.team_id),
         user: raw.user_id.parse().map_err(|_| SlackError::Unavailable("the answer has no user id".into()))?,
         is_bot: raw.bot_id.is_some(),
         is_org_wide: raw.is_enterprise_install.unwrap_or_default(),
         scopes: scopes.map(|scope| scope.trim().to_owned()).filter(|scope| !scope.is_empty()).collect(),
-        date: date.map(|date| crate::clock::unix(date.into())),
+        date: reply.time(),
     })
 }
 

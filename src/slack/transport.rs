@@ -1,7 +1,10 @@
 //! How a call reaches Slack: over HTTP with awc, or in process when Slack is simulated.
 
+use actix_web::http::header::HttpDate;
 use async_trait::async_trait;
 use bytes::Bytes;
+
+use crate::clock::unix;
 
 use super::{Method, Token};
 
@@ -61,6 +64,14 @@ pub struct Reply {
     pub date: Option<String>,
     /// The body, read to its end.
     pub body: Bytes,
+}
+
+impl Reply {
+    /// The time that it tells, unix seconds.
+    pub fn time(&self) -> Option<u64> {
+        let date: HttpDate = self.date.as_deref()?.parse().ok()?;
+        Some(unix(date.into()))
+    }
 }
 
 /// No answer came, or not a whole one: whether Slack did what was asked is unknown.

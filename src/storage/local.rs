@@ -45,6 +45,16 @@ impl LocalStorage {
         Ok(Self { root: Arc::new(root) })
     }
 
+    /// Removes the folder if nothing was ever stored in it.
+    pub fn remove_unused(root: &Path) {
+        let is_lock =
+            |entry: &io::Result<fs::DirEntry>| entry.as_ref().is_ok_and(|it| it.file_name() == LOCK);
+        if fs::read_dir(root).is_ok_and(|mut entries| entries.all(|entry| is_lock(&entry))) {
+            // What cannot be removed stays: it harms nobody.
+            let _ = fs::remove_file(root.join(LOCK)).and_then(|()| fs::remove_dir(root));
+        }
+    }
+
     /// Runs file operations off the actors' thread.
     async fn blocking<T: Send + 'static>(
         &self,
