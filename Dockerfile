@@ -11,8 +11,6 @@ RUN apt-get update \
 
 # Where a proxy signs with an authority of its own, a file with it.
 ARG CARGO_HTTP_CAINFO
-# One unit and whole-program optimisation: a smaller program, at the price of a longer build.
-ENV CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_LTO=fat
 WORKDIR /src
 
 # Dependencies have a layer of their own, which is built anew only when they change.
@@ -44,7 +42,8 @@ LABEL org.opencontainers.image.title="Statusinator" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /image /
-ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+ENV PATH=/ \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     STATUSINATOR_BIND=0.0.0.0:3000 \
     STATUSINATOR_DATA_DIR=/data
 USER 10001:10001
