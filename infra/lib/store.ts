@@ -80,7 +80,10 @@ function policy(store: Store, id: string, role: iam.Role, statements: iam.Policy
   new iam.Policy(store, `${id}Policy`, { roles: [role], statements });
 }
 
-/** Old versions guard against slips for a month; but who withdrew his token, or is forgotten, must be gone. */
+/**
+ * Old versions guard against slips for a month; but who withdrew his token, or is forgotten, must be gone, and so must
+ * exports that have had their days. Where two rules hold, S3 takes the shorter time.
+ */
 function lifecycle(): s3.LifecycleRule[] {
   return [
     {
@@ -90,7 +93,7 @@ function lifecycle(): s3.LifecycleRule[] {
       abortIncompleteMultipartUploadAfter: Duration.days(1),
     },
     { id: "old-tokens", prefix: "tokens/", noncurrentVersionExpiration: Duration.days(1) },
-    { id: "exports", prefix: "exports/", expiration: Duration.days(90) },
+    { id: "exports", prefix: "exports/", expiration: Duration.days(90), noncurrentVersionExpiration: Duration.days(1) },
     { id: "tries", prefix: "check/", expiration: Duration.days(1), noncurrentVersionExpiration: Duration.days(1) },
   ];
 }

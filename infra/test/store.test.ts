@@ -31,7 +31,7 @@ test("both buckets are private, versioned, encrypted, reached by TLS only, and o
   });
 });
 
-test("who is forgotten is gone after a day from the tokens, after 30 from the rest; exports go after 90", () => {
+test("who is forgotten is gone after a day from the tokens, after 30 from the rest; exports go after 90 and a day", () => {
   const rules = bucket(stack)?.Properties.LifecycleConfiguration.Rules as Record<string, unknown>[];
 
   const ends = rules.map((rule) => [
@@ -44,7 +44,7 @@ test("who is forgotten is gone after a day from the tokens, after 30 from the re
   assert.deepEqual(ends, [
     ["", "Enabled", null, 30],
     ["tokens/", "Enabled", null, 1],
-    ["exports/", "Enabled", 90, null],
+    ["exports/", "Enabled", 90, 1],
     ["check/", "Enabled", 1, 1],
   ]);
 });
