@@ -2,7 +2,7 @@
 //
 // One task at a time: a data folder belongs to one process, so a new version starts after the old one has ended.
 
-import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import * as ecs from "aws-cdk-lib/aws-ecs";
 import * as efs from "aws-cdk-lib/aws-efs";
@@ -154,7 +154,6 @@ export class Service extends Construct {
 
 function environment(store: Store, props: ServiceProps): Record<string, string> {
   return {
-    AWS_REGION: Stack.of(store).region,
     STATUSINATOR_BIND: `0.0.0.0:${PORT}`,
     STATUSINATOR_DATA_DIR: DATA,
     STATUSINATOR_LOG_FORMAT: "json",

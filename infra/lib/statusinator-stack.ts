@@ -35,10 +35,10 @@ export class StatusinatorStack extends Stack {
         CKV_AWS_40: "the user is one machine's, and may do nothing but assume the three roles",
       });
     }
-    Object.entries(store.settings()).forEach(([setting, value]) => this.tell(setting, value));
+    this.tell("Settings", lines(store.settings()), "Lines for the environment of the service");
     if (runs.as === "service" && principal instanceof iam.Role) {
       const service = new Service(this, principal, store, audit.logs, runs.props);
-      this.tell("Address", service.address);
+      this.tell("Address", service.address, "Where the name of the public address must lead");
     }
   }
 
@@ -58,12 +58,18 @@ export class StatusinatorStack extends Stack {
 
   private user(): iam.User {
     const user = new iam.User(this, "User");
-    this.tell("UserName", user.userName);
+    this.tell("UserName", user.userName, "Whose access key the service needs");
     return user;
   }
 
-  /** Settings keep their names, less what an output's name may not have. */
-  private tell(name: string, value: string): void {
-    new CfnOutput(this, name.replaceAll("_", ""), { value, description: name });
+  private tell(name: string, value: string, description: string): void {
+    new CfnOutput(this, name, { value, description });
   }
+}
+
+/** One text of all settings, since the name of an output has no underscores and so cannot be a setting's. */
+function lines(settings: Record<string, string>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}`)
+    .join("\n");
 }

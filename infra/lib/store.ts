@@ -1,6 +1,6 @@
 // The bucket that keeps presets, pictures, sealed tokens and exports, and the three roles that may use it.
 
-import { Duration, RemovalPolicy } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import * as s3 from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
@@ -47,6 +47,7 @@ export class Store extends Construct {
   /** What the service must be told of it. */
   settings(): Record<string, string> {
     return {
+      AWS_REGION: Stack.of(this).region,
       STATUSINATOR_STORE: `s3://${this.bucket.bucketName}`,
       STATUSINATOR_READ_ROLE_ARN: this.readRole.roleArn,
       STATUSINATOR_WRITE_ROLE_ARN: this.writeRole.roleArn,

@@ -97,7 +97,7 @@ class Aws:
         formation.create_stack(StackName="Statusinator", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
         stack = formation.describe_stacks(StackName="Statusinator")["Stacks"][0]
         assert stack["StackStatus"] == "CREATE_COMPLETE", stack
-        return {output["Description"]: output["OutputValue"] for output in stack["Outputs"]}
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def key_of_owner(self):
         iam = self.client("iam")
@@ -140,11 +140,11 @@ def told(call):
         return error.response["Error"]["Code"]
 
 
-def try_roles(aws, user, outputs, bucket):
+def try_roles(aws, user, printed, bucket):
     """What each may do to each kind of object; told as the letters of get, put and delete."""
     clients = {"user": aws.client("s3", user)}
     for role in ("READ", "WRITE", "EXPORT"):
-        clients[role] = aws.assume(user, outputs[f"STATUSINATOR_{role}_ROLE_ARN"])
+        clients[role] = aws.assume(user, printed[f"STATUSINATOR_{role}_ROLE_ARN"])
     owner = aws.client("s3")
     expected = {
         "users.json": {"user": "", "READ": "g", "WRITE": "gpd", "EXPORT": ""},
@@ -289,10 +289,11 @@ def main(template, binary, simulated_slack):
         wait("moto answers", lambda: call("GET", f"{aws.endpoint}/moto-api/data.json")[0] == 200)
         outputs = aws.deploy(open(template).read())
         print("ok: the template is deployed", flush=True)
-        bucket = outputs["STATUSINATOR_STORE"].removeprefix("s3://")
+        printed = dict(line.split("=", 1) for line in outputs["Settings"].splitlines())
+        bucket = printed["STATUSINATOR_STORE"].removeprefix("s3://")
         user = aws.key(outputs["UserName"])
         aws.enforce()
-        try_roles(aws, user, outputs, bucket)
+        try_roles(aws, user, printed, bucket)
 
         def objects():
             return [found["Key"] for found in aws.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
@@ -301,9 +302,8 @@ def main(template, binary, simulated_slack):
         simulated = stack.enter_context(running(simulated_slack, service, **pipes))
         slack = json.loads(simulated.stdout.readline())
         settings = {
-            **{name: value for name, value in outputs.items() if name.startswith("STATUSINATOR_")},
+            **printed,
             **{name.upper(): value for name, value in user.items()},
-            "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": aws.endpoint,
             "AWS_ENDPOINT_URL_STS": aws.endpoint,
         }

@@ -104,15 +104,20 @@ test("every access to the bucket's objects is recorded, in a bucket that keeps i
   });
 });
 
-test("the outputs are the service's settings", () => {
-  const outputs = Object.values(stack.findOutputs("*")).map((output) => output.Description);
-  assert.deepEqual(outputs.sort(), [
-    "STATUSINATOR_EXPORT_ROLE_ARN",
-    "STATUSINATOR_READ_ROLE_ARN",
-    "STATUSINATOR_STORE",
-    "STATUSINATOR_WRITE_ROLE_ARN",
-    "UserName",
+test("one output is the service's settings, as lines of an environment file", () => {
+  const outputs = stack.findOutputs("*");
+  const [, parts] = outputs.Settings!.Value["Fn::Join"] as [string, unknown[]];
+
+  const lines = parts.map((part) => (typeof part === "string" ? part : "…")).join("").split("\n");
+
+  assert.deepEqual(lines, [
+    "AWS_REGION=eu-central-1",
+    "STATUSINATOR_STORE=s3://…",
+    "STATUSINATOR_READ_ROLE_ARN=…",
+    "STATUSINATOR_WRITE_ROLE_ARN=…",
+    "STATUSINATOR_EXPORT_ROLE_ARN=…",
   ]);
+  assert.deepEqual(Object.keys(outputs).sort(), ["Settings", "UserName"]);
 });
 
 test("it needs no bootstrapped account and no asset", () => {
