@@ -1,9 +1,13 @@
 // The stack in each of its forms, as templates for the tests.
 
+import { readFileSync } from "node:fs";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { runs } from "../lib/context";
 import { StatusinatorStack } from "../lib/statusinator-stack";
+
+/** The command line's, so that the tests see the templates that are deployed. */
+export const FLAGS: Record<string, unknown> = JSON.parse(readFileSync("cdk.json", "utf8")).context;
 
 export const PRINCIPAL = "arn:aws:iam::123456789012:role/host";
 
@@ -17,7 +21,7 @@ export const SERVICE: Record<string, string> = {
 
 export function template(context: Record<string, string>): Template {
   return Template.fromStack(
-    new StatusinatorStack(new App(), "Statusinator", "eu-central-1", runs((key) => context[key])),
+    new StatusinatorStack(new App({ context: FLAGS }), "Statusinator", "eu-central-1", runs((key) => context[key])),
   );
 }
 
