@@ -13,6 +13,7 @@ import * as secrets from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
 import { accept } from "./accept";
 import { Door } from "./door";
+import { containerImage } from "./image";
 import { Store } from "./store";
 
 export interface ServiceProps {
@@ -96,7 +97,7 @@ export class Service extends Construct {
     });
     const secret = secrets.Secret.fromSecretCompleteArn(this, "Secret", this.props.secretArn);
     const container = task.addContainer("statusinator", {
-      image: ecs.ContainerImage.fromRegistry(this.props.image),
+      image: containerImage(this, this.props.image),
       environment,
       secrets: Object.fromEntries(SECRETS.map((name) => [name, ecs.Secret.fromSecretsManager(secret, name)])),
       readonlyRootFilesystem: true,

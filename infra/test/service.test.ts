@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Match } from "aws-cdk-lib/assertions";
+import { Match, Template } from "aws-cdk-lib/assertions";
 import { runs } from "../lib/context";
 import { PRINCIPAL, SERVICE, allowed, template } from "./stacks";
 
 const stack = template(SERVICE);
+
+/** The address from which the task's image is pulled. */
+function imageOf(of: Template): string {
+  const [task] = Object.values(of.findResources("AWS::ECS::TaskDefinition"));
+  const parts: unknown[] = task!.Properties.ContainerDefinitions[0].Image["Fn::Join"][1];
+  return parts.map((part) => (typeof part === "string" ? part : "amazonaws.com")).join("");
+}
 
 test("the service runs as nobody, on a root file system that it cannot write", () => {
   stack.hasResourceProperties("AWS::ECS::TaskDefinition", {
@@ -50,6 +57,26 @@ test("its secrets come from Secrets Manager, and no other setting is one", () =>
       "STATUSINATOR_WRITE_ROLE_ARN",
     ],
   );
+});
+
+test("an image in a private repository of ECR is pulled as it was named, from that repository alone", () => {
+  const registry = "210987654321.dkr.ecr.eu-west-1.amazonaws.com";
+  const repository = "arn:aws:ecr:eu-west-1:210987654321:repository/team/statusinator";
+  for (const version of [":0.1.0", `@sha256:${"0".repeat(64)}`, `:0.1.0@sha256:${"0".repeat(64)}`]) {
+    const image = `${registry}/team/statusinator${version}`;
+    const made = template({ ...SERVICE, image });
+
+    const pulls = allowed(made, "ExecutionRole").filter((line) => line.includes("ecr:"));
+
+    assert.equal(imageOf(made), image);
+    assert.deepEqual(pulls, [
+      `Allow ecr:BatchCheckLayerAvailability ${repository}`,
+      `Allow ecr:BatchGetImage ${repository}`,
+      "Allow ecr:GetAuthorizationToken *",
+      `Allow ecr:GetDownloadUrlForLayer ${repository}`,
+    ]);
+  }
+  assert.ok(!allowed(stack, "ExecutionRole").some((line) => line.includes("ecr:")));
 });
 
 test("a new task starts only after the old one has ended, since a data folder is one process's", () => {

@@ -48,8 +48,11 @@ function list<T>(one: T | T[]): T[] {
   return Array.isArray(one) ? one : [one];
 }
 
-/** What stands after the bucket's ARN. */
+/** What stands after the bucket's ARN; an ARN that is known is told whole. */
 function path(resource: unknown): string {
+  if (typeof resource === "string") {
+    return resource;
+  }
   const joined = (resource as { "Fn::Join"?: [string, unknown[]] })["Fn::Join"];
   return joined ? String(joined[1].at(-1)) : "the bucket";
 }
