@@ -5,6 +5,6 @@ import { runs } from "../lib/context";
 import { StatusinatorStack } from "../lib/statusinator-stack";
 
 const app = new App();
-const ask = (key: string): string | undefined => app.node.tryGetContext(key);
-const region = ask("region") ?? process.env.CDK_DEFAULT_REGION ?? "us-east-1";
-new StatusinatorStack(app, "Statusinator", region, runs(ask));
+const given = app.node.getAllContext();
+const region = given.region ?? process.env.CDK_DEFAULT_REGION ?? "us-east-1";
+new StatusinatorStack(app, "Statusinator", region, runs(given));

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Match, Template } from "aws-cdk-lib/assertions";
-import { runs } from "../lib/context";
-import { PRINCIPAL, SERVICE, allowed, template } from "./stacks";
+import { SERVICE, allowed, template } from "./stacks";
 
 const stack = template(SERVICE);
 
@@ -127,11 +126,4 @@ test("only https comes in, only on the paths that are for outside, and only thro
     (group) => group.Properties.SecurityGroupIngress ?? [],
   );
   assert.deepEqual(open.map((rule: { FromPort: number }) => rule.FromPort).sort(), [443, 80]);
-});
-
-test("what is missing or contradictory is told before anything is made", () => {
-  const asked = (context: Record<string, string>) => () => runs((key) => context[key]);
-
-  assert.throws(asked({ image: "x", clientId: "1.2" }), /-c publicUrl=… -c certificateArn=… -c secretArn=…/);
-  assert.throws(asked({ ...SERVICE, principal: PRINCIPAL }), /-c principal=…/);
 });

@@ -21,7 +21,7 @@ export const SERVICE: Record<string, string> = {
 
 export function template(context: Record<string, string>): Template {
   return Template.fromStack(
-    new StatusinatorStack(new App({ context: FLAGS }), "Statusinator", "eu-central-1", runs((key) => context[key])),
+    new StatusinatorStack(new App({ context: FLAGS }), "Statusinator", "eu-central-1", runs(context)),
   );
 }
 
