@@ -260,6 +260,21 @@ def try_check(binary, environment, folder):
     assert status == 1 and denied and "grant it s3:PutObject there" in denied[0], told
     print("ok: who may only read and should write is told:", denied[0], flush=True)
     print("ok: check finds a role that may too much, and one that is not there", flush=True)
+    try_check_of_writers(binary, environment, folder)
+
+
+def try_check_of_writers(binary, environment, folder):
+    """A role that cannot be assumed is not one that is denied something; and without a role the credentials are tried."""
+    write, export = "STATUSINATOR_WRITE_ROLE_ARN", "STATUSINATOR_EXPORT_ROLE_ARN"
+    status, told = check(binary, {**environment, write: environment[write] + "-gone"}, folder)
+    of_write = {line.split()[0] for line in told.splitlines() if line.split()[1:2] == [write]}
+    assert status == 1 and of_write == {"FAILED"}, told
+    print("ok: check finds that the role for writing is not there", flush=True)
+    plain = {name: value for name, value in environment.items() if name != export}
+    status, told = check(binary, plain, folder)
+    failed = [line for line in told.splitlines() if line.startswith("FAILED")]
+    assert status == 1 and any("export" in line.lower() for line in failed), told
+    print("ok: check finds that the credentials may not write exports, where no role is set for it", flush=True)
 
 
 def serve(binary, environment, folder):
