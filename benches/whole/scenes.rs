@@ -240,22 +240,63 @@ pub async fn grow(time: Duration) {
         "resident, anonymous, MiB",
         "one more onboarded, ms",
     ]);
+    let mut grown = Vec::new();
     for count in [10, 1_000, 100_000] {
-        let service = Service::start(usize::min(count, 512), |_| many(count)).await;
-        let (resident, anonymous) = service.process.memory();
-        run(service.process.address, &[], Pace::Saturated, WARM_UP).await;
-        let (_, stranger) = cost(&service.process, &[], Pace::Saturated, time).await;
-        let users: Vec<String> = (0..usize::min(count, 512)).map(|n| format!("U{n}")).collect();
+        grown.push(Grown::start(count).await);
+    }
+    // In turns, so that a noisy while of the machine falls on all.
+    for _ in 0..TURNS {
+        for service in &mut grown {
+            service.measure(time).await;
+        }
+    }
+    for service in grown {
+        service.row().await;
+    }
+}
+
+/// A service with so many members.
+struct Grown {
+    count: usize,
+    service: Service,
+    memory: (f64, f64),
+    /// Some of the members.
+    users: Vec<String>,
+    /// What an event cost each time, of a stranger and of a member.
+    costs: [Vec<f64>; 2],
+}
+
+impl Grown {
+    async fn start(count: usize) -> Self {
+        let some = usize::min(count, 512);
+        let service = Service::start(some, |_| many(count)).await;
+        let (memory, users) = (service.process.memory(), (0..some).map(|n| format!("U{n}")).collect());
+        let it = Self { count, service, memory, users, costs: [Vec::new(), Vec::new()] };
+        run(it.service.process.address, &[], Pace::Saturated, WARM_UP).await;
         // The first event of each is worked on; from then on nothing changes.
-        run(service.process.address, &users, Pace::ASecond(200.0), 3 * WARM_UP).await;
-        let (_, unchanged) = cost(&service.process, &users, Pace::Saturated, time).await;
+        run(it.service.process.address, &it.users, Pace::ASecond(200.0), 3 * WARM_UP).await;
+        it
+    }
+
+    async fn measure(&mut self, time: Duration) {
+        for (users, costs) in [&[][..], &self.users].into_iter().zip(&mut self.costs) {
+            costs.push(cost(&self.service.process, users, Pace::Saturated, time).await.1);
+        }
+    }
+
+    async fn row(self) {
+        let median = |mut costs: Vec<f64>| {
+            costs.sort_by(f64::total_cmp);
+            format!("{:.1}", costs[costs.len() / 2])
+        };
+        let ([stranger, unchanged], (resident, anonymous)) = (self.costs.map(median), self.memory);
         row(&[
-            count.to_string(),
-            format!("{:.0}", service.process.started_in.as_secs_f64() * 1_000.0),
-            format!("{stranger:.1}"),
-            format!("{unchanged:.1}"),
+            self.count.to_string(),
+            format!("{:.0}", self.service.process.started_in.as_secs_f64() * 1_000.0),
+            stranger,
+            unchanged,
             format!("{resident:.1}, {anonymous:.1}"),
-            ms(onboarding(&service).await),
+            ms(onboarding(&self.service).await),
         ]);
     }
 }
