@@ -3,6 +3,7 @@
 //! Receives [`ReadUsers`], [`GetPicture`], [`GetToken`], [`PutToken`], [`RemoveToken`], [`TokenOwners`],
 //! [`Observe`]. Every read and write has a deadline.
 
+mod album;
 pub mod edits;
 mod reseal;
 mod shelf;
@@ -178,8 +179,8 @@ impl StorageHelper {
         clock: Clock,
         log: Logger,
     ) -> Self {
-        let (vault, replacing) = (vault.map(Rc::new), Rc::default());
-        let shelf = Shelf { stores, state, vault, recorder, clock, on_damage, replacing };
+        let (vault, album, replacing) = (vault.map(Rc::new), Rc::default(), Rc::default());
+        let shelf = Shelf { stores, state, vault, recorder, clock, album, on_damage, replacing };
         let edits = Edits::default();
         Self { shelf, edits, version: None, opened: HashMap::new(), locked: BTreeSet::new(), log }
     }

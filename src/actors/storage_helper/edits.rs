@@ -181,8 +181,9 @@ impl Shelf {
     }
 
     async fn remove_pictures(&self, user: &UserId, request: RequestId) -> Result<(), StorageError> {
-        let store = self.stores.write_for(request);
-        for key in self.read(DEADLINE, self.stores.read.list(&format!("{user}/"))).await? {
+        let (store, folder) = (self.stores.write_for(request), format!("{user}/"));
+        self.album.borrow_mut().remove(|key| key.as_str().starts_with(&folder));
+        for key in self.read(DEADLINE, self.stores.read.list(&folder)).await? {
             Self::within(DEADLINE, store.delete(&key)).await?;
         }
         Ok(())

@@ -83,6 +83,7 @@ mod tests {
             vault: Some(Rc::new(Vault::new(keys))),
             recorder: Recorder::new(BTreeSet::new(), Clock::System),
             clock: Clock::System,
+            album: Rc::default(),
             on_damage: Deaf.start().recipient(),
             replacing: Rc::default(),
         }

@@ -1,8 +1,9 @@
 //! What the helper's futures share: the store, the vault, and a deadline on every read and write.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use actix::Recipient;
+use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     vault::{Stored, Vault},
 };
 
-use super::{PictureError, UsersError, VaultError, Which};
+use super::{PictureError, UsersError, VaultError, Which, album::Album};
 
 /// How long a read or a write may take, and how long that of a picture.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -31,6 +32,8 @@ pub(super) struct Shelf {
     pub(super) vault: Option<Rc<Vault>>,
     pub(super) recorder: Recorder,
     pub(super) clock: Clock,
+    /// Pictures that were read lately.
+    pub(super) album: Rc<RefCell<Album>>,
     /// Hears that `users.json` is damaged.
     pub(super) on_damage: Recipient<Missed>,
     /// Held while a token is replaced or removed: what is removed must be what was looked at.
@@ -60,18 +63,25 @@ impl Shelf {
     }
 
     pub(super) async fn users(&self, known: Option<Version>) -> Result<Fetched, UsersError> {
-        let key = Key::users();
-        let fetched = match &known {
-            Some(known) => {
-                self.read(DEADLINE, self.stores.read.get_if_changed(&key, known, users_file::AT_MOST)).await?
-            }
-            None => match self.read(DEADLINE, self.stores.read.get(&key, users_file::AT_MOST)).await? {
-                Some(object) => Fetched::Changed(object),
-                None => Fetched::Missing,
-            },
-        };
+        let fetched = self.fetch(DEADLINE, &Key::users(), known.as_ref(), users_file::AT_MOST).await?;
         self.was_there(&fetched).await?;
         Ok(fetched)
+    }
+
+    /// Reads an object unless it still is `known`.
+    async fn fetch(
+        &self,
+        deadline: Duration,
+        key: &Key,
+        known: Option<&Version>,
+        limit: u64,
+    ) -> Result<Fetched, StorageError> {
+        let store = &self.stores.read;
+        if let Some(known) = known {
+            return self.read(deadline, store.get_if_changed(key, known, limit)).await;
+        }
+        let object = self.read(deadline, store.get(key, limit)).await?;
+        Ok(object.map_or(Fetched::Missing, Fetched::Changed))
     }
 
     /// Has a `users.json` that was found damaged read by who says so in `/readyz`.
@@ -89,7 +99,7 @@ impl Shelf {
             Fetched::Missing if noted => Err(UsersError::Broken("it was there and is gone".into())),
             Fetched::Changed(_) if !noted => {
                 let key = Key::users_seen();
-                let note = self.state.put(&key, bytes::Bytes::from_static(b"seen"), None);
+                let note = self.state.put(&key, Bytes::from_static(b"seen"), None);
                 Self::within(DEADLINE, note).await?;
                 Ok(())
             }
@@ -99,15 +109,23 @@ impl Shelf {
 
     pub(super) async fn picture(&self, user: &UserId, link: &str) -> Result<Picture, PictureError> {
         let key = pictures::key_of(user, link).map_err(|_| PictureError::NotHis)?;
-        let read = self.read(PICTURE_DEADLINE, self.stores.read.get(&key, pictures::AT_MOST)).await;
-        let object = match read {
-            Ok(object) => object.ok_or(PictureError::Missing)?,
-            Err(StorageError::TooLarge { limit }) => {
+        let (known, kept) = self.album.borrow().find(&key).unzip();
+        let fetched = self.fetch(PICTURE_DEADLINE, &key, known.as_ref(), pictures::AT_MOST).await;
+        let (version, picture) = match (fetched, known.zip(kept)) {
+            (Ok(Fetched::Changed(object)), _) => (object.version, self.checked(object.bytes).await?),
+            (Ok(Fetched::Unchanged), Some(known)) => known,
+            (Ok(Fetched::Missing | Fetched::Unchanged), _) => return Err(PictureError::Missing),
+            (Err(StorageError::TooLarge { limit }), _) => {
                 return Err(PictureError::Damaged(format!("it has more than {limit} bytes")));
             }
-            Err(error) => return Err(error.into()),
+            (Err(error), _) => return Err(error.into()),
         };
-        let checked = self.clock.offload(move || Picture::check(object.bytes)).await;
+        self.album.borrow_mut().keep(key, version, picture.clone());
+        Ok(picture)
+    }
+
+    async fn checked(&self, bytes: Bytes) -> Result<Picture, PictureError> {
+        let checked = self.clock.offload(move || Picture::check(bytes)).await;
         checked.unwrap_or_else(|| Err("it cannot be decoded".into())).map_err(PictureError::Damaged)
     }
 

@@ -8,12 +8,16 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    actors::deaf::Deaf,
+    actors::{
+        deaf::Deaf,
+        storage_helper::{GetPicture, PictureError},
+    },
     clock::Clock,
+    demo::pictures::square,
     domain::Presets,
     logging::silent,
     metrics::Recorder,
-    storage::{MemoryStorage, Storage as _, StoreFault, Stores},
+    storage::{LocalStorage, MemoryStorage, Storage as _, StoreFault, Stores},
 };
 
 fn user(n: usize) -> UserId {
@@ -25,11 +29,14 @@ fn replace(n: usize) -> EditUsers {
     EditUsers { edit, request: RequestId::random() }
 }
 
-/// A helper for this store, with a state of its own.
 fn helper(store: &MemoryStorage) -> Addr<StorageHelper> {
+    over(Stores::one(Rc::new(store.clone())))
+}
+
+/// A helper for these stores, with a state of its own.
+fn over(stores: Stores) -> Addr<StorageHelper> {
     let clock = Clock::System;
     let (state, recorder) = (Rc::new(MemoryStorage::default()), Recorder::new(Default::default(), clock));
-    let stores = Stores::one(Rc::new(store.clone()));
     StorageHelper::new(stores, state, None, Deaf.start().recipient(), recorder, clock, silent()).start()
 }
 
@@ -111,4 +118,23 @@ async fn only_pictures_that_are_not_there_are_missing() {
     assert_eq!(helper.send(MissingPictures(keys)).await.unwrap(), Ok(missing));
     helper.send(RemovePictures { user: user(1), request }).await.unwrap().unwrap();
     assert_eq!(store.list("").await.unwrap(), []);
+}
+
+#[actix::test]
+async fn a_picture_is_kept_for_as_long_as_the_store_has_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStorage::open(folder.path()).unwrap();
+    let helper = over(Stores::one(Rc::new(store.clone())));
+    let key = Key::picture(&user(1), uuid::Uuid::nil());
+    let get = async || helper.send(GetPicture { user: user(1), link: store.link(&key) }).await.unwrap();
+
+    store.put(&key, square(10), None).await.unwrap();
+    let (first, again) = (get().await.unwrap(), get().await.unwrap());
+    store.put(&key, square(200), None).await.unwrap();
+    let other = get().await.unwrap();
+    store.delete(&key).await.unwrap();
+
+    assert_eq!(first.bytes.as_ptr(), again.bytes.as_ptr(), "it was read twice");
+    assert_eq!(other.bytes, square(200));
+    assert_eq!(get().await.unwrap_err(), PictureError::Missing);
 }
