@@ -23,6 +23,9 @@ use crate::{config::VaultKey, domain::UserId, slack::Token, storage::Storage};
 /// The length of a nonce, in bytes.
 const NONCE: usize = 24;
 
+/// How long a sealed token may be, in bytes.
+pub const SEALED_AT_MOST: u64 = 64 * 1024;
+
 /// Seals and opens tokens.
 pub struct Vault(Vec<XChaCha20Poly1305>);
 
@@ -112,17 +115,26 @@ pub fn parse_key(text: &str) -> Result<VaultKey, &'static str> {
 /// # Errors
 /// When the file cannot be read or written, others may read it, or it does not hold a key.
 pub async fn key_file(path: &Path, store: &dyn Storage) -> anyhow::Result<Option<VaultKey>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let mode = std::fs::metadata(path)?.permissions().mode();
-            anyhow::ensure!(mode & 0o077 == 0, "others may read it: chmod 600 {}", path.display());
-            parse_key(&text).map(Some).map_err(|why| anyhow::anyhow!("it does not hold a key: {why}"))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if store.list("tokens/").await?.is_empty() { make_key(path).map(Some) } else { Ok(None) }
-        }
-        Err(error) => Err(error.into()),
+    match read_key(path)? {
+        Some(key) => Ok(Some(key)),
+        None if store.list("tokens/").await?.is_empty() => make_key(path).map(Some),
+        None => Ok(None),
     }
+}
+
+/// The key in the file; `None` if the file is missing.
+///
+/// # Errors
+/// When the file cannot be read, others may read it, or it does not hold a key.
+pub fn read_key(path: &Path) -> anyhow::Result<Option<VaultKey>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    anyhow::ensure!(mode & 0o077 == 0, "others may read it: chmod 600 {}", path.display());
+    parse_key(&text).map(Some).map_err(|why| anyhow::anyhow!("it does not hold a key: {why}"))
 }
 
 fn make_key(path: &Path) -> anyhow::Result<VaultKey> {

@@ -10,11 +10,15 @@ use std::{
     process::{Command, Output},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use s3_server::{BUCKET, KEY, S3Server};
 use statusinator::{
     clock::Clock,
+    config::VaultKey,
     demo::{Server, SimulatedSlack},
     domain::UserId,
+    slack::Token,
+    vault::{Stored, Vault},
 };
 use tempfile::TempDir;
 
@@ -158,6 +162,29 @@ async fn a_store_that_cannot_be_used_is_told_with_what_to_look_at() {
         (about(&no_folder, "STATUSINATOR_STORE"), about(&no_answer, "STATUSINATOR_STORE"));
     assert!(no_folder.starts_with("FAILED") && no_folder.contains("/f is a folder"), "{no_folder}");
     assert!(no_answer.starts_with("FAILED") && no_answer.contains("AWS_ENDPOINT_URL_S3"), "{no_answer}");
+}
+
+#[actix::test]
+async fn a_key_that_does_not_open_the_tokens_is_told() {
+    let stage = Stage::new();
+    let tokens = stage.folder.path().join("data/store/tokens");
+    std::fs::create_dir_all(&tokens).unwrap();
+    let key = VaultKey([7; 32]);
+    let stored = Stored { token: Token::new("xoxp-1"), at: std::time::SystemTime::now() };
+    std::fs::write(tokens.join("UBOSS"), Vault::new(vec![key]).seal(&boss(), &stored).unwrap()).unwrap();
+    let keyed = |stage: Stage, byte: u8| stage.set("STATUSINATOR_VAULT_KEY", STANDARD.encode([byte; 32]));
+
+    let (none, _) = stage.run("check").await;
+    let stage = keyed(stage, 8);
+    let (other, status) = stage.run("check").await;
+    let stage = keyed(stage, 7);
+    let (right, fine) = stage.run("check").await;
+
+    let told = [&none, &other, &right].map(|told| about(told, "STATUSINATOR_VAULT_KEY"));
+    assert!(told[0].starts_with("FAILED") && told[0].contains("vault.key is not there"), "{none}");
+    assert!(told[1].starts_with("FAILED") && told[1].contains("opens 0 of 1 tokens"), "{other}");
+    assert!(told[2].starts_with("ok"), "{right}");
+    assert_eq!((status, fine), (1, 0));
 }
 
 #[actix::test]

@@ -3,6 +3,7 @@
 
 mod store;
 mod tokens;
+mod vault;
 
 use std::{
     io::Write as _,
@@ -48,7 +49,7 @@ pub async fn check(config: &Config) -> Result<(), AppError> {
     for finding in tokens::check(HttpTransport::new(&config.slack.api_url), &config.slack).await {
         told(finding, &mut findings);
     }
-    for finding in check_store(&config.store).await {
+    for finding in check_store(config).await {
         told(finding, &mut findings);
     }
     let failed = findings.iter().filter(|finding| finding.outcome.is_err()).count();
@@ -59,15 +60,19 @@ pub async fn check(config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-async fn check_store(config: &StoreConfig) -> Vec<Finding> {
-    let folder = match config {
+async fn check_store(config: &Config) -> Vec<Finding> {
+    let folder = match &config.store {
         StoreConfig::Folder(folder) => Some(folder),
         StoreConfig::Bucket(_) => None,
     };
     let made = folder.map(|folder| missing(folder)).unwrap_or_default();
-    let findings = match Stores::open(config, Clock::System) {
-        Ok(stores) => store::check(&stores, config).await,
-        Err(error) => vec![Finding::new(store::STORE, Err(store::Failed::from(error).told(config)))],
+    let findings = match Stores::open(&config.store, Clock::System) {
+        Ok(stores) => {
+            let mut findings = store::check(&stores, &config.store).await;
+            findings.extend(vault::check(&*stores.read, config).await);
+            findings
+        }
+        Err(error) => vec![Finding::new(store::STORE, Err(store::Failed::from(error).told(&config.store)))],
     };
     // Whoever runs this may be another user than the service's, whose folders they are to be.
     if let Some(folder) = folder.filter(|_| !made.is_empty()) {

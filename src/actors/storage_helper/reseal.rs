@@ -6,11 +6,12 @@ use crate::{
     domain::UserId,
     logging::escape,
     storage::{Key, Precondition},
+    vault::SEALED_AT_MOST,
 };
 
 use super::{
     VaultError,
-    shelf::{DEADLINE, Shelf, TOKEN_AT_MOST},
+    shelf::{DEADLINE, Shelf},
 };
 
 /// Seals every token anew that an older key sealed. What no key opens stays where it is.
@@ -44,7 +45,7 @@ impl Shelf {
         let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
         let key = Key::token(user);
         let _turn = self.replacing.lock().await;
-        let object = self.read(DEADLINE, self.stores.read.get(&key, TOKEN_AT_MOST)).await?;
+        let object = self.read(DEADLINE, self.stores.read.get(&key, SEALED_AT_MOST)).await?;
         let Some(object) = object.filter(|object| !vault.is_current(user, &object.bytes)) else {
             return Ok(false);
         };

@@ -13,7 +13,7 @@ use crate::{
     metrics::{Metric, Recorder},
     pictures::{self, Picture},
     storage::{Fetched, Key, Object, Storage, StorageError, Stores, Version, users_file},
-    vault::{Stored, Vault},
+    vault::{SEALED_AT_MOST, Stored, Vault},
 };
 
 use super::{PictureError, UsersError, VaultError, Which, album::Album};
@@ -21,8 +21,6 @@ use super::{PictureError, UsersError, VaultError, Which, album::Album};
 /// How long a read or a write may take, and how long that of a picture.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const PICTURE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a sealed token may be, in bytes.
-pub(super) const TOKEN_AT_MOST: u64 = 64 * 1024;
 
 /// The store and its vault, as the actor and its futures share them.
 #[derive(Clone)]
@@ -130,7 +128,7 @@ impl Shelf {
     }
 
     pub(super) async fn token(&self, user: &UserId) -> Result<Option<Stored>, VaultError> {
-        let object = self.read(DEADLINE, self.stores.read.get(&Key::token(user), TOKEN_AT_MOST)).await?;
+        let object = self.read(DEADLINE, self.stores.read.get(&Key::token(user), SEALED_AT_MOST)).await?;
         let Some(Object { bytes, .. }) = object else { return Ok(None) };
         let vault = self.vault.as_ref().ok_or(VaultError::NoKey)?;
         vault.open(user, &bytes).map(Some).map_err(|_| VaultError::NoKeyOpens)
