@@ -188,6 +188,22 @@ async fn a_key_that_does_not_open_the_tokens_is_told() {
 }
 
 #[actix::test]
+async fn a_folder_that_is_there_is_left_as_it_was() {
+    let stage = Stage::new();
+    let (store, key) = (stage.folder.path().join("data/store"), stage.folder.path().join("data/vault.key"));
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::write(&key, "not a key").unwrap();
+
+    let (told, status) = stage.run("check").await;
+
+    assert_eq!(status, 1, "{told}");
+    let about_key = about(&told, "STATUSINATOR_VAULT_KEY");
+    assert!(about_key.starts_with("FAILED") && about_key.contains("others may read it"), "{told}");
+    assert!(std::fs::read_dir(&store).unwrap().next().is_none(), "whoever serves it may be another user");
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), "not a key");
+}
+
+#[actix::test]
 async fn a_bucket_is_tried_and_nothing_is_left_in_it() {
     let store = S3Server::start();
     let stage = Stage::new().on(&store);

@@ -1,5 +1,5 @@
 //! `statusinator check`: tries what the service will need of Slack and of the store, and says what to do about what
-//! fails. It changes nothing but objects below `check/`, which it removes, as it does a store's folder that was not there.
+//! fails. It changes nothing but objects below `check/`, which it removes, as it does what opening a folder makes.
 
 mod store;
 mod tokens;
@@ -66,6 +66,7 @@ async fn check_store(config: &Config) -> Vec<Finding> {
         StoreConfig::Bucket(_) => None,
     };
     let made = folder.map(|folder| missing(folder)).unwrap_or_default();
+    let was_marked = folder.is_some_and(|folder| LocalStorage::is_marked(folder));
     let findings = match Stores::open(&config.store, Clock::System) {
         Ok(stores) => {
             let mut findings = store::check(&stores, &config.store).await;
@@ -75,12 +76,12 @@ async fn check_store(config: &Config) -> Vec<Finding> {
         Err(error) => vec![Finding::new(store::STORE, Err(store::Failed::from(error).told(&config.store)))],
     };
     // Whoever runs this may be another user than the service's, whose folders they are to be.
-    if let Some(folder) = folder.filter(|_| !made.is_empty()) {
-        LocalStorage::remove_unused(folder);
-        for parent in &made[1..] {
-            // One that is no longer empty stays.
-            let _ = std::fs::remove_dir(parent);
-        }
+    if let Some(folder) = folder.filter(|_| !was_marked) {
+        LocalStorage::unmark(folder);
+    }
+    for folder in &made {
+        // One that is no longer empty stays.
+        let _ = std::fs::remove_dir(folder);
     }
     findings
 }

@@ -97,8 +97,8 @@ fn check() -> Command {
     Command::new("check")
         .about("Tries the tokens, the store and the roles; says of each what to do if it fails")
         .long_about(
-            "Tries both tokens and their scopes, the store, its roles, and this machine's clock against Slack's. Prints a \
-             line each: ok, or what to do. Takes the settings of serve; changes nothing but objects below check/ in the \
+            "Tries both tokens and their scopes, the store, its roles, the vault's key, and this machine's clock against \
+             Slack's. Prints a line each: ok, or what to do. Takes the settings of serve; changes nothing but objects below check/ in the \
              store, which it removes. Exit status 1 when something failed.",
         )
         .args(flags)

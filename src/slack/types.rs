@@ -74,9 +74,10 @@ impl Identity {
             ));
         }
         match team {
-            Some(team) if self.team != *team => {
-                Some(format!("{setting} belongs to workspace {}, SLACK_BOT_TOKEN to {team}", self.team))
-            }
+            Some(team) if self.team != *team => Some(format!(
+                "{setting} belongs to workspace {}, SLACK_BOT_TOKEN to {team}; set two of one workspace",
+                self.team
+            )),
             Some(_) if self.is_bot => Some(format!("{setting} is a bot's token; a member's is wanted")),
             _ => None,
         }

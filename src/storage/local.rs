@@ -45,14 +45,15 @@ impl LocalStorage {
         Ok(Self { root: Arc::new(root) })
     }
 
-    /// Removes the folder if nothing was ever stored in it.
-    pub fn remove_unused(root: &Path) {
-        let is_lock =
-            |entry: &io::Result<fs::DirEntry>| entry.as_ref().is_ok_and(|it| it.file_name() == LOCK);
-        if fs::read_dir(root).is_ok_and(|mut entries| entries.all(|entry| is_lock(&entry))) {
-            // What cannot be removed stays: it harms nobody.
-            let _ = fs::remove_file(root.join(LOCK)).and_then(|()| fs::remove_dir(root));
-        }
+    /// Whether a folder has what opening it as a store makes in it.
+    pub fn is_marked(root: &Path) -> bool {
+        root.join(LOCK).exists()
+    }
+
+    /// Removes what opening it made, so that its next user may be another one.
+    pub fn unmark(root: &Path) {
+        // What cannot be removed stays: the next user is told.
+        let _ = fs::remove_file(root.join(LOCK));
     }
 
     /// Runs file operations off the actors' thread.

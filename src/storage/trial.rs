@@ -70,6 +70,19 @@ pub async fn write_below(store: &dyn Storage, prefix: &str) -> Result<(), Storag
     }
 }
 
+/// Tries whether a write over this object, which is there, is allowed, by one that changes nothing: it wants none there. On
+/// AWS it needs no right but that to write, whereas a wanted version needs that to read as well
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
+///
+/// # Errors
+/// [`StorageError::Denied`] when it is not, and why; else as the store fails.
+pub async fn write_over(store: &dyn Storage, key: &Key) -> Result<(), StorageError> {
+    match store.put(key, Bytes::new(), Some(Precondition::Absent)).await {
+        Ok(_) | Err(StorageError::PreconditionFailed) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn key() -> Option<Key> {
     Key::parse(&format!("check/{}", Uuid::new_v4()))
 }

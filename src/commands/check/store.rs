@@ -50,6 +50,9 @@ impl Failed {
             (Self::Store(error @ StorageError::Unavailable(_)), StoreConfig::Bucket(_)) => format!(
                 "{error}; see AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS, and that they can be reached from here"
             ),
+            (Self::Store(error @ StorageError::TooLarge { .. }), _) => {
+                format!("{error}; put an older version of it in its place")
+            }
             (Self::Store(error), StoreConfig::Folder(folder)) => {
                 let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
                 format!(
@@ -97,8 +100,8 @@ async fn roles(
         Some(_) => writes_no_exports(&*stores.write, conditions).await,
     };
     let export = match &roles.export {
-        None => exports(&*stores.export).await.map(|()| NO_ROLE.into()),
-        Some(_) => exports_only(&*stores.export).await,
+        None => exports(stores).await.map(|_| NO_ROLE.into()),
+        Some(_) => exports_only(stores).await,
     };
     [(READ, read), (WRITE, write), (EXPORT, export)]
 }
@@ -118,15 +121,29 @@ async fn writes_no_exports(store: &dyn Storage, conditions: &Result<(), Unfit>) 
     Ok("assumed; writes no exports".into())
 }
 
-async fn exports(store: &dyn Storage) -> Result<(), Failed> {
-    Ok(trial::write_below(store, "exports").await?)
+/// Over an export, where there is one: that tells for sure.
+async fn exports(stores: &Stores) -> Result<(), Failed> {
+    let earlier = stores.read.list("exports/").await.unwrap_or_default();
+    let written = match earlier.first() {
+        Some(export) => trial::write_over(&*stores.export, export).await,
+        None => trial::write_below(&*stores.export, "exports").await,
+    };
+    Ok(written?)
 }
 
-async fn exports_only(store: &dyn Storage) -> Tried {
-    exports(store).await?;
+async fn exports_only(stores: &Stores) -> Tried {
+    let store = &*stores.export;
+    let found = match exports(stores).await {
+        Ok(()) => "assumed; writes exports and nothing else",
+        // Before the first export, AWS denies the trial to a role that may write exports and, as it should be, read none.
+        Err(Failed::Store(StorageError::Denied(why))) if why.contains("for PutObject exports/") => {
+            "assumed; does nothing else. Whether it writes exports shows with the first one: see /readyz after an hour"
+        }
+        Err(failed) => return Err(failed),
+    };
     denied(trial::write_below(store, "check").await, "write beside exports/")?;
     denied(store.get(&Key::users(), users_file::AT_MOST).await.map(drop), "read users.json")?;
-    Ok("assumed; writes exports and nothing else".into())
+    Ok(found.into())
 }
 
 /// What a role must not do must be denied.

@@ -85,7 +85,7 @@ async fn admin(api: &WebApi, token: Option<&Token>, team: Option<&TeamId>) -> Re
 fn clock(skew: Option<u64>) -> Result<String, String> {
     match skew {
         None => {
-            Err("not compared: Slack told no time; see that SLACK_API_URL can be reached from here".into())
+            Err("not compared: no answer told the time; see that SLACK_API_URL is Slack's and can be reached from here".into())
         }
         Some(skew) if skew > SKEW_AT_MOST => Err(format!(
             "{skew} s off Slack's; at 300 s every event is refused: set this machine's clock, by NTP"

@@ -1,9 +1,11 @@
 //! Tries whether the vault's keys open the tokens that are there.
 
+use std::path::PathBuf;
+
 use crate::{
     config::{Config, StoreConfig},
     domain::UserId,
-    storage::{Key, Storage},
+    storage::{Key, Storage, StorageError},
     vault::{self, SEALED_AT_MOST, Vault},
 };
 
@@ -13,15 +15,17 @@ const KEY: &str = "STATUSINATOR_VAULT_KEY";
 /// So many tokens are tried; they were all sealed with a few keys.
 const TRIED: usize = 100;
 
-/// What was found of the keys; nothing where no token needs them, or the store, of which more is said, does not list them.
+/// What was found of the keys; nothing where there is nothing to say, or the store, of which more is said, does not list
+/// tokens.
 pub async fn check(store: &dyn Storage, config: &Config) -> Option<Finding> {
     let keys = store.list("tokens/").await.ok()?;
     let owners = keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok());
     let owners: Vec<UserId> = owners.take(TRIED).collect();
-    if owners.is_empty() {
-        return None;
-    }
-    let found = opens(store, config, &owners).await;
+    let found = match owners.is_empty() {
+        false => opens(store, config, &owners).await,
+        // The key is made with the first start; one that is there must be whole.
+        true => Err(vault_of(config).err().filter(|_| key_file(config).is_some_and(|path| path.exists()))?),
+    };
     Some(Finding::new(KEY, found.map_err(|failed| failed.told(&config.store))))
 }
 
@@ -29,9 +33,13 @@ async fn opens(store: &dyn Storage, config: &Config, owners: &[UserId]) -> Resul
     let vault = vault_of(config)?;
     let (mut opened, all) = (0, owners.len());
     for user in owners {
-        let object = store.get(&Key::token(user), SEALED_AT_MOST).await?;
-        // Who was forgotten since the list was made needs no key.
-        opened += usize::from(object.is_none_or(|object| vault.open(user, &object.bytes).is_ok()));
+        opened += usize::from(match store.get(&Key::token(user), SEALED_AT_MOST).await {
+            Ok(Some(object)) => vault.open(user, &object.bytes).is_ok(),
+            // Who was forgotten since the list was made needs no key.
+            Ok(None) => true,
+            Err(StorageError::TooLarge { .. }) => false,
+            Err(error) => return Err(error.into()),
+        });
     }
     if opened < all {
         return Err(Failed::Else(format!(
@@ -46,11 +54,8 @@ fn vault_of(config: &Config) -> Result<Vault, Failed> {
     if !config.vault_keys.is_empty() {
         return Ok(Vault::new(config.vault_keys.clone()));
     }
-    let path = match &config.store {
-        StoreConfig::Folder(_) => config.data_dir.join("vault.key"),
-        StoreConfig::Bucket(_) => {
-            return Err(Failed::Else("not set, but there are tokens: set the key that sealed them".into()));
-        }
+    let Some(path) = key_file(config) else {
+        return Err(Failed::Else("not set, but there are tokens: set the key that sealed them".into()));
     };
     match vault::read_key(&path) {
         Ok(Some(key)) => Ok(Vault::new(vec![key])),
@@ -58,6 +63,17 @@ fn vault_of(config: &Config) -> Result<Vault, Failed> {
             "not set, and {} is not there: restore the file or set the key that sealed the tokens",
             path.display()
         ))),
-        Err(error) => Err(Failed::Else(format!("{}: {error}", path.display()))),
+        Err(error) => Err(Failed::Else(format!(
+            "{}: {error}; put the file back as it was, or remove it if no token was sealed with it",
+            path.display()
+        ))),
+    }
+}
+
+/// Where the key is without the setting; a bucket needs the setting.
+fn key_file(config: &Config) -> Option<PathBuf> {
+    match config.store {
+        StoreConfig::Folder(_) if config.vault_keys.is_empty() => Some(config.data_dir.join("vault.key")),
+        _ => None,
     }
 }

@@ -112,7 +112,9 @@ impl Call<'_> {
         match (status, code) {
             (_, "NoSuchBucket") => no_such_bucket(),
             (_, "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired") => {
-                Failure::Outdated(format!("the credentials have ended ({code}); renew them"))
+                Failure::Outdated(format!(
+                    "the credentials have ended ({code}); renew them, AWS_SESSION_TOKEN too"
+                ))
             }
             (_, "InvalidAccessKeyId" | "InvalidClientTokenId" | "SignatureDoesNotMatch") => {
                 Failure::Outdated(format!(
