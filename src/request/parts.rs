@@ -329,6 +329,12 @@ fn advice(code: &str) -> &'static str {
             "give the preset a name that slack allows"
         }
         "bad_image" | "too_large" | "too_many_frames" => "upload the picture again",
+        // What the service itself says.
+        _ if code.starts_with("the picture") => "upload the picture again, and give the preset its link",
+        _ if code.starts_with("the link") => {
+            "upload the picture for this member, and give the preset its link"
+        }
+        _ if code.starts_with("the preset's name") => "give the preset a name that slack allows",
         "user_not_found" | "user_not_visible" => "remove the member's presets if he has left",
         _ => {
             "see the error's name in slack's documentation; it is tried again when status, preset or token change"
