@@ -236,8 +236,8 @@ pub async fn grow(time: Duration) {
         "members",
         "start to ready, ms",
         "CPU µs an event that needs nothing",
-        "of an onboarded member, unchanged",
-        "resident, anonymous, MiB",
+        "of an onboarded member, delivered again",
+        "resident, anonymous at the start, MiB",
         "one more onboarded, ms",
     ]);
     let mut grown = Vec::new();
@@ -273,7 +273,7 @@ impl Grown {
         let (memory, users) = (service.process.memory(), (0..some).map(|n| format!("U{n}")).collect());
         let it = Self { count, service, memory, users, costs: [Vec::new(), Vec::new()] };
         run(it.service.process.address, &[], Pace::Saturated, WARM_UP).await;
-        // The first event of each is worked on; from then on nothing changes.
+        // The first delivery of each event is worked on; the later ones are known.
         run(it.service.process.address, &it.users, Pace::ASecond(200.0), 3 * WARM_UP).await;
         it
     }
