@@ -121,14 +121,16 @@ async fn writes_no_exports(store: &dyn Storage, conditions: &Result<(), Unfit>) 
     Ok("assumed; writes no exports".into())
 }
 
-/// Over an export, where there is one: that tells for sure.
+/// Over an export, where there is one: what that says is for sure.
 async fn exports(stores: &Stores) -> Result<(), Failed> {
     let earlier = stores.read.list("exports/").await.unwrap_or_default();
-    let written = match earlier.first() {
-        Some(export) => trial::write_over(&*stores.export, export).await,
-        None => trial::write_below(&*stores.export, "exports").await,
-    };
-    Ok(written?)
+    match earlier.first() {
+        None => Ok(trial::write_below(&*stores.export, "exports").await?),
+        Some(export) => match trial::write_over(&*stores.export, export).await {
+            Err(denied @ StorageError::Denied(_)) => Err(Failed::Else(denied.to_string())),
+            written => Ok(written?),
+        },
+    }
 }
 
 async fn exports_only(stores: &Stores) -> Tried {
@@ -137,7 +139,7 @@ async fn exports_only(stores: &Stores) -> Tried {
         Ok(()) => "assumed; writes exports and nothing else",
         // Before the first export, AWS denies the trial to a role that may write exports and, as it should be, read none.
         Err(Failed::Store(StorageError::Denied(why))) if why.contains("for PutObject exports/") => {
-            "assumed; does nothing else. Whether it writes exports shows with the first one: see /readyz after an hour"
+            "assumed; does nothing else. Whether it writes exports shows with the first one, of which /readyz tells"
         }
         Err(failed) => return Err(failed),
     };
