@@ -8,7 +8,7 @@ mod edit;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use crate::domain::{Preset, Presets, UserId, Users};
+use crate::domain::{Presets, UserId, Users};
 
 pub use edit::{Edit, edit, users};
 
@@ -27,13 +27,7 @@ pub struct UsersFile {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
-    users: BTreeMap<String, BTreeMap<String, RawPreset>>,
-}
-
-#[derive(Deserialize)]
-struct RawPreset {
-    name: Option<String>,
-    picture: Option<String>,
+    users: BTreeMap<String, Presets>,
 }
 
 /// Reads the file's bytes.
@@ -46,14 +40,9 @@ pub fn parse(bytes: &[u8]) -> Result<UsersFile, String> {
     let raw: Raw = serde_json::from_str(text).map_err(|error| describe(&error))?;
     let all = raw.users.len();
     let known = raw.users.into_iter().filter_map(|(id, presets)| Some((id.parse::<UserId>().ok()?, presets)));
-    let users: Users =
-        known.map(|(user, presets)| (user, Presets(presets.into_iter().map(preset).collect()))).collect();
+    let users: Users = known.collect();
     let left_out = all - users.len();
     Ok(UsersFile { users, left_out })
-}
-
-fn preset((key, raw): (String, RawPreset)) -> (String, Preset) {
-    (key, Preset { name: raw.name, picture: raw.picture })
 }
 
 /// serde's own words quote the value found; a place and a kind tell enough.
@@ -70,6 +59,7 @@ fn describe(error: &serde_json::Error) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::domain::Preset;
 
     #[test]
     fn presets_are_read_as_they_stand() {

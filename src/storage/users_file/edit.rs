@@ -8,9 +8,9 @@ use serde::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::domain::{UserId, Users};
+use crate::domain::{Preset, UserId, Users};
 
-use super::{RawPreset, describe};
+use super::describe;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn check(file: &[u8]) -> Result<(), serde_json::Error> {
     #[derive(Deserialize)]
     struct Whole {
         #[serde(rename = "users")]
-        _users: Each<Each<RawPreset>>,
+        _users: Each<Each<Preset>>,
     }
     serde_json::from_slice::<Whole>(file).map(drop)
 }
