@@ -196,7 +196,7 @@ impl StorageHelper {
             Fetched::Changed(object) => object,
         };
         // On this thread: of others each would keep the room for a whole list (glibc's arenas), 780 MB after ten changes of
-        // one with 100,000 members instead of 350. It holds up the actors for 0.4 s then.
+        // one with 100,000 members instead of 380. It holds up the actors for 0.4 s then.
         let file = users_file::parse(&object.bytes).map_err(UsersError::Broken)?;
         if file.left_out > 0 {
             warn!(self.log, "users.json has entries whose key is no user id"; "left_out" => file.left_out,
