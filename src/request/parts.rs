@@ -29,7 +29,7 @@ pub(super) enum Outcome {
     /// No token may do it.
     Skipped,
     /// No for good.
-    Refused(String),
+    Refused { why: String, todo: &'static str },
     /// Slack says that others' names cannot be set on this plan.
     NoPaidPlan,
     /// The token is dead.
@@ -51,9 +51,21 @@ impl Outcome {
             }
             SlackError::Suspended => Self::Suspended,
             SlackError::DeadToken(code) => Self::Dead { token: None, code: code.clone() },
-            SlackError::Refused(code) => Self::Refused(code.clone()),
+            SlackError::Refused(code) => Self::Refused { why: code.clone(), todo: advice(code) },
             SlackError::Unavailable(why) => Self::Stumbled(why.clone()),
         }
+    }
+
+    /// What it means for the picture that its file could not be had.
+    fn of_picture(error: &PictureError) -> Self {
+        let todo = match error {
+            PictureError::Store(error) => return Self::Stumbled(error.to_string()),
+            PictureError::NotHis => "upload the picture for this member, and give the preset its link",
+            PictureError::Missing | PictureError::Damaged(_) => {
+                "upload the picture again, and give the preset its link"
+            }
+        };
+        Self::Refused { why: error.to_string(), todo }
     }
 
     fn with_token(self, used: &Token) -> Self {
@@ -101,9 +113,10 @@ impl Life {
             return Outcome::Applied { sent: false };
         }
         if name.is_empty() || name.chars().count() > longest {
-            return Outcome::Refused(format!(
-                "the preset's name is empty or longer than {longest} characters"
-            ));
+            return Outcome::Refused {
+                why: format!("the preset's name is empty or longer than {longest} characters"),
+                todo: A_NAME_THAT_SLACK_ALLOWS,
+            };
         }
         let Some(token) = keyring.token(Part::Name) else { return Outcome::Skipped };
         if let Err(outcome) = self.intend(Change::Opened(Part::Name)).await {
@@ -130,8 +143,7 @@ impl Life {
         let get = GetPicture { user: self.request.user.clone(), link: link.to_owned() };
         let picture = match self.world.storage.send(get).await {
             Ok(Ok(picture)) => picture,
-            Ok(Err(PictureError::Store(error))) => return Outcome::Stumbled(error.to_string()),
-            Ok(Err(error)) => return Outcome::Refused(error.to_string()),
+            Ok(Err(error)) => return Outcome::of_picture(&error),
             Err(_) => return Outcome::Stumbled("the read was interrupted by a restart".into()),
         };
         let sending = match profile.avatar_hash.clone() {
@@ -187,7 +199,7 @@ impl Life {
             }
             Outcome::Applied { sent } => self.applied(part, wanted, sent),
             Outcome::Skipped => self.skipped(part, wanted, tokens).await,
-            Outcome::Refused(why) => self.refused(part, wanted, &why, tokens).await,
+            Outcome::Refused { why, todo } => self.refused(part, wanted, &why, todo, tokens).await,
             Outcome::NoPaidPlan => {
                 self.count(Count::PartNoPaidPlan);
                 self.no_paid_plan();
@@ -244,11 +256,18 @@ impl Life {
         self.tell(part, Ending::Skipped, Some(format!("he has not authorised the app; {todo}")));
     }
 
-    async fn refused(&self, part: Part, wanted: &Wanted, why: &str, tokens: Option<Tokens>) {
+    async fn refused(
+        &self,
+        part: Part,
+        wanted: &Wanted,
+        why: &str,
+        todo: &'static str,
+        tokens: Option<Tokens>,
+    ) {
         self.end(part, wanted, How::Refused(self.tokens(part, tokens).await));
         self.count(Count::PartRefused);
-        warn!(self.log, "part refused"; "part" => part, "error" => escape(why), "todo" => advice(why));
-        self.tell(part, Ending::Refused, Some(format!("{}; {}", escape(why), advice(why))));
+        warn!(self.log, "part refused"; "part" => part, "error" => escape(why), "todo" => todo);
+        self.tell(part, Ending::Refused, Some(format!("{}; {todo}", escape(why))));
     }
 
     async fn wait(&self, part: Part, wanted: &Wanted, until: Instant, slack_said: bool) -> Option<Instant> {
@@ -318,7 +337,9 @@ impl Life {
     }
 }
 
-/// What to do about a refusal.
+const A_NAME_THAT_SLACK_ALLOWS: &str = "give the preset a name that slack allows";
+
+/// What to do about a refusal of Slack's.
 fn advice(code: &str) -> &'static str {
     match code {
         "missing_scope" => "the member authorises again: the token lacks users.profile:write",
@@ -326,15 +347,9 @@ fn advice(code: &str) -> &'static str {
             "the member authorises the app, or SLACK_ADMIN_TOKEN is an owner's"
         }
         "name_not_allowed" | "invalid_starts_with_at" | "reserved_name" | "too_long" | "invalid_profile" => {
-            "give the preset a name that slack allows"
+            A_NAME_THAT_SLACK_ALLOWS
         }
         "bad_image" | "too_large" | "too_many_frames" => "upload the picture again",
-        // What the service itself says.
-        _ if code.starts_with("the picture") => "upload the picture again, and give the preset its link",
-        _ if code.starts_with("the link") => {
-            "upload the picture for this member, and give the preset its link"
-        }
-        _ if code.starts_with("the preset's name") => "give the preset a name that slack allows",
         "user_not_found" | "user_not_visible" => "remove the member's presets if he has left",
         _ => {
             "see the error's name in slack's documentation; it is tried again when status, preset or token change"
