@@ -245,10 +245,7 @@ async fn open_vault(config: &Config, store: &dyn Storage, log: &Logger) -> Resul
     if !config.vault_keys.is_empty() {
         return Ok(Some(Vault::new(config.vault_keys.clone())));
     }
-    if matches!(config.store, StoreConfig::Bucket(_)) {
-        return Ok(None);
-    }
-    let path = config.data_dir.join("vault.key");
+    let Some(path) = config.vault_key_file() else { return Ok(None) };
     let key =
         vault::key_file(&path, store).await.with_context(|| format!("the vault's key {}", path.display()))?;
     if key.is_none() {

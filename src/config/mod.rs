@@ -47,6 +47,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where the vault's key lies if no setting has it; a bucket's tokens need the setting.
+    pub fn vault_key_file(&self) -> Option<PathBuf> {
+        match self.store {
+            StoreConfig::Folder(_) if self.vault_keys.is_empty() => Some(self.data_dir.join("vault.key")),
+            _ => None,
+        }
+    }
+
     /// Where a member authorises the app; `None` without a client.
     pub fn install_link(&self) -> Option<String> {
         self.slack.client.as_ref()?;

@@ -56,6 +56,11 @@ impl Key {
         text.split('/').all(plain).then(|| Self(text.to_owned()))
     }
 
+    /// Whose object it is among those that are named for members below `folder`, such as `tokens/`.
+    pub fn user_below(&self, folder: &str) -> Option<UserId> {
+        self.0.strip_prefix(folder)?.parse().ok()
+    }
+
     /// The name, with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0

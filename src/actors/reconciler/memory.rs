@@ -36,10 +36,7 @@ const UNDER_WAY: Duration = Duration::from_millis(5);
 pub async fn load(state: &dyn Storage, log: &Logger) -> Result<BTreeMap<UserId, Record>, StorageError> {
     let mut records = BTreeMap::new();
     for key in state.list("members/").await? {
-        let Some(user) = key.as_str().strip_prefix("members/").and_then(|name| name.parse::<UserId>().ok())
-        else {
-            continue;
-        };
+        let Some(user) = key.user_below("members/") else { continue };
         let Some(object) = state.get(&key, RECORD_AT_MOST).await? else { continue };
         match serde_json::from_slice(&object.bytes) {
             Ok(record) => {

@@ -1,15 +1,16 @@
 //! Tries whether the vault's keys open the tokens that are there.
 
-use std::path::PathBuf;
-
 use crate::{
-    config::{Config, StoreConfig},
+    config::Config,
     domain::UserId,
     storage::{Key, Storage, StorageError},
     vault::{self, SEALED_AT_MOST, Vault},
 };
 
-use super::{Finding, store::Failed};
+use super::{
+    Finding,
+    store::{Failed, Tried},
+};
 
 const KEY: &str = "STATUSINATOR_VAULT_KEY";
 /// So many tokens are tried; they were all sealed with a few keys.
@@ -19,17 +20,18 @@ const TRIED: usize = 100;
 /// tokens.
 pub async fn check(store: &dyn Storage, config: &Config) -> Option<Finding> {
     let keys = store.list("tokens/").await.ok()?;
-    let owners = keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok());
-    let owners: Vec<UserId> = owners.take(TRIED).collect();
+    let owners: Vec<UserId> = keys.iter().filter_map(|key| key.user_below("tokens/")).take(TRIED).collect();
     let found = match owners.is_empty() {
         false => opens(store, config, &owners).await,
         // The key is made with the first start; one that is there must be whole.
-        true => Err(vault_of(config).err().filter(|_| key_file(config).is_some_and(|path| path.exists()))?),
+        true => Err(vault_of(config)
+            .err()
+            .filter(|_| config.vault_key_file().is_some_and(|path| path.exists()))?),
     };
     Some(Finding::new(KEY, found.map_err(|failed| failed.told(&config.store))))
 }
 
-async fn opens(store: &dyn Storage, config: &Config, owners: &[UserId]) -> Result<String, Failed> {
+async fn opens(store: &dyn Storage, config: &Config, owners: &[UserId]) -> Tried {
     let vault = vault_of(config)?;
     let (mut opened, all) = (0, owners.len());
     for user in owners {
@@ -54,7 +56,7 @@ fn vault_of(config: &Config) -> Result<Vault, Failed> {
     if !config.vault_keys.is_empty() {
         return Ok(Vault::new(config.vault_keys.clone()));
     }
-    let Some(path) = key_file(config) else {
+    let Some(path) = config.vault_key_file() else {
         return Err(Failed::Else("not set, but there are tokens: set the key that sealed them".into()));
     };
     match vault::read_key(&path) {
@@ -67,13 +69,5 @@ fn vault_of(config: &Config) -> Result<Vault, Failed> {
             "{}: {error}; put the file back as it was, or remove it if no token was sealed with it",
             path.display()
         ))),
-    }
-}
-
-/// Where the key is without the setting; a bucket needs the setting.
-fn key_file(config: &Config) -> Option<PathBuf> {
-    match config.store {
-        StoreConfig::Folder(_) if config.vault_keys.is_empty() => Some(config.data_dir.join("vault.key")),
-        _ => None,
     }
 }
