@@ -63,11 +63,10 @@ fn is_kept(written: Result<Version, StorageError>) -> Result<bool, StorageError>
 /// [`StorageError::Denied`] when it is not, and why; else as the store fails.
 pub async fn write_below(store: &dyn Storage, prefix: &str) -> Result<(), StorageError> {
     let Some(key) = Key::parse(&format!("{prefix}/{}", Uuid::new_v4())) else { return Ok(()) };
-    match store.put(&key, Bytes::new(), Some(Precondition::Matches(none()))).await {
-        Err(StorageError::PreconditionFailed) => Ok(()),
-        Ok(_) => store.delete(&key).await,
-        Err(error) => Err(error),
+    if !is_kept(store.put(&key, Bytes::new(), Some(Precondition::Matches(none()))).await)? {
+        store.delete(&key).await?;
     }
+    Ok(())
 }
 
 /// Tries whether a write over this object, which is there, is allowed, by one that changes nothing: it wants none there. On
@@ -77,10 +76,7 @@ pub async fn write_below(store: &dyn Storage, prefix: &str) -> Result<(), Storag
 /// # Errors
 /// [`StorageError::Denied`] when it is not, and why; else as the store fails.
 pub async fn write_over(store: &dyn Storage, key: &Key) -> Result<(), StorageError> {
-    match store.put(key, Bytes::new(), Some(Precondition::Absent)).await {
-        Ok(_) | Err(StorageError::PreconditionFailed) => Ok(()),
-        Err(error) => Err(error),
-    }
+    is_kept(store.put(key, Bytes::new(), Some(Precondition::Absent)).await).map(drop)
 }
 
 fn key() -> Option<Key> {

@@ -12,7 +12,6 @@ const AT_MOST: usize = 8 * 1024 * 1024;
 #[derive(Default)]
 pub struct Album {
     pictures: VecDeque<(Key, Version, Picture)>,
-    bytes: usize,
 }
 
 impl Album {
@@ -25,18 +24,19 @@ impl Album {
     /// Keeps a picture in place of any older one of its name.
     pub fn keep(&mut self, key: Key, version: Version, picture: Picture) {
         self.remove(|kept| *kept == key);
-        self.bytes += picture.bytes.len();
         self.pictures.push_back((key, version, picture));
-        while self.bytes > AT_MOST {
-            let Some((_, _, oldest)) = self.pictures.pop_front() else { return };
-            self.bytes -= oldest.bytes.len();
+        while self.bytes() > AT_MOST {
+            self.pictures.pop_front();
         }
     }
 
     /// Forgets the pictures that these names have.
     pub fn remove(&mut self, is_meant: impl Fn(&Key) -> bool) {
         self.pictures.retain(|(key, ..)| !is_meant(key));
-        self.bytes = self.pictures.iter().map(|(_, _, picture)| picture.bytes.len()).sum();
+    }
+
+    fn bytes(&self) -> usize {
+        self.pictures.iter().map(|(_, _, picture)| picture.bytes.len()).sum()
     }
 }
 
@@ -65,8 +65,8 @@ mod tests {
         keep(&mut album, 4, AT_MOST / 4);
 
         let kept: Vec<bool> = (0..5).map(|n| album.find(&key(n)).is_some()).collect();
-        assert_eq!((kept, album.bytes), (vec![true, false, true, true, true], AT_MOST));
+        assert_eq!((kept, album.bytes()), (vec![true, false, true, true, true], AT_MOST));
         keep(&mut album, 5, AT_MOST + 1);
-        assert_eq!((album.pictures.len(), album.bytes), (0, 0));
+        assert_eq!((album.pictures.len(), album.bytes()), (0, 0));
     }
 }

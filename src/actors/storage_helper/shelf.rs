@@ -107,11 +107,12 @@ impl Shelf {
 
     pub(super) async fn picture(&self, user: &UserId, link: &str) -> Result<Picture, PictureError> {
         let key = pictures::key_of(user, link).map_err(|_| PictureError::NotHis)?;
-        let (known, kept) = self.album.borrow().find(&key).unzip();
-        let fetched = self.fetch(PICTURE_DEADLINE, &key, known.as_ref(), pictures::AT_MOST).await;
-        let (version, picture) = match (fetched, known.zip(kept)) {
+        let kept = self.album.borrow().find(&key);
+        let known = kept.as_ref().map(|(version, _)| version);
+        let fetched = self.fetch(PICTURE_DEADLINE, &key, known, pictures::AT_MOST).await;
+        let (version, picture) = match (fetched, kept) {
             (Ok(Fetched::Changed(object)), _) => (object.version, self.checked(object.bytes).await?),
-            (Ok(Fetched::Unchanged), Some(known)) => known,
+            (Ok(Fetched::Unchanged), Some(kept)) => kept,
             (Ok(Fetched::Missing | Fetched::Unchanged), _) => return Err(PictureError::Missing),
             (Err(StorageError::TooLarge { limit }), _) => {
                 return Err(PictureError::Damaged(format!("it has more than {limit} bytes")));
@@ -136,7 +137,7 @@ impl Shelf {
 
     pub(super) async fn token_owners(&self) -> Result<Vec<UserId>, VaultError> {
         let keys = self.read(DEADLINE, self.stores.read.list("tokens/")).await?;
-        Ok(keys.iter().filter_map(|key| key.as_str().strip_prefix("tokens/")?.parse().ok()).collect())
+        Ok(keys.iter().filter_map(|key| key.user_below("tokens/")).collect())
     }
 
     pub(super) async fn put_token(

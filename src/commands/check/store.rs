@@ -14,11 +14,11 @@ const WRITE: &str = "STATUSINATOR_WRITE_ROLE_ARN";
 const EXPORT: &str = "STATUSINATOR_EXPORT_ROLE_ARN";
 const NO_ROLE: &str = "not set: the plain credentials are used";
 
-/// What was found of the store and, in a bucket, of the roles. What is said of errors is completed with `told`.
+/// What was found of the store and, in a bucket, of the roles.
 pub async fn check(stores: &Stores, config: &StoreConfig) -> Vec<Finding> {
     let readable = readable(&*stores.read).await;
     let conditions = trial::conditions(&*stores.write).await;
-    let told = |found: Result<String, Failed>| found.map_err(|failed| failed.told(config));
+    let told = |found: Tried| found.map_err(|failed| failed.told(config));
     let mut findings =
         vec![Finding::new(STORE, told(readable)), Finding::new(STORE, told(writable(&conditions)))];
     if let StoreConfig::Bucket(bucket) = config {
@@ -27,6 +27,9 @@ pub async fn check(stores: &Stores, config: &StoreConfig) -> Vec<Finding> {
     }
     findings
 }
+
+/// What a trial found.
+pub type Tried = Result<String, Failed>;
 
 /// How a trial failed.
 pub enum Failed {
@@ -65,7 +68,7 @@ impl Failed {
     }
 }
 
-async fn readable(store: &dyn Storage) -> Result<String, Failed> {
+async fn readable(store: &dyn Storage) -> Tried {
     let users = store.get(&Key::users(), users_file::AT_MOST).await?;
     let tokens = store.list("tokens/").await?.len();
     let Some(users) = users else { return Ok("readable; nobody is onboarded yet".into()) };
@@ -75,15 +78,13 @@ async fn readable(store: &dyn Storage) -> Result<String, Failed> {
     Ok(format!("readable; onboarded: {}, authorised: {tokens}", file.users.len()))
 }
 
-fn writable(conditions: &Result<(), Unfit>) -> Result<String, Failed> {
+fn writable(conditions: &Result<(), Unfit>) -> Tried {
     match conditions {
         Ok(()) => Ok("writable, and conditions of writes are kept".into()),
         Err(Unfit::Untried(error)) => Err(error.clone().into()),
         Err(unfit) => Err(Failed::Else(unfit.to_string())),
     }
 }
-
-type Tried = Result<String, Failed>;
 
 async fn roles(
     stores: &Stores,
@@ -100,7 +101,7 @@ async fn roles(
         Some(_) => writes_no_exports(&*stores.write, conditions).await,
     };
     let export = match &roles.export {
-        None => exports(stores).await.map(|_| NO_ROLE.into()),
+        None => exports(stores).await.map(|()| NO_ROLE.into()),
         Some(_) => exports_only(stores).await,
     };
     [(READ, read), (WRITE, write), (EXPORT, export)]
